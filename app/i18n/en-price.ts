@@ -1,0 +1,31 @@
+/** English, amounts in the user's own currency: the part of the catalogue that `later.ts` takes in. */
+export const enPrice = {
+  price: {
+    title: 'Your currency',
+    lead: 'Amounts can be shown in your currency beside sat. It is a help for the eye: what is sent and received is always sat.',
+    from: 'Where the price comes from',
+    modes: { off: 'Show sat only', relay: 'From the relay', own: 'From a source of mine', fixed: 'I set it myself' },
+    why: {
+      off: 'Nobody is asked for a price.',
+      relay: 'The relay asks the source that its operator chose. It learns which currency you use.',
+      own: 'The relay asks the address that you write here. The source sees the relay, not you.',
+      fixed: 'Nobody is asked. It stays until you change it.',
+    },
+    currency: 'Currency',
+    currencyHint: 'Three letters, like EUR or USD',
+    currencyBad: 'Write the three letters of a currency, like EUR.',
+    url: 'Address of the source',
+    urlHint: 'Begins with https://. {currency} stands for EUR, {lower} for eur.',
+    urlBad: 'Write an address that begins with https://, without a name or password in it.',
+    path: 'Where the number is',
+    pathHint: 'Names with dots between them, as in data.{currency}. Empty if the answer is the number.',
+    fixed: 'Price of one bitcoin',
+    fixedBad: 'Write a number from 1 up, like 95,000.',
+    now: 'One bitcoin costs now',
+    known: (price: string, ago: string) => `${price} (${ago})`,
+    none: 'No price yet',
+    ask: 'Ask now',
+    asking: 'Asking…',
+    note: 'A source can be wrong or lie. Before you pay, look at the amount in sat.',
+  },
+} as const;

@@ -1,0 +1,138 @@
+/** Payments over other nodes: to us through a peer that we have a channel with, from us through nodes that only gossip tells of. */
+import { join } from 'node:path';
+import { waitFor } from '../lab/wait.ts';
+import { peerBinaries } from '../peers/build.ts';
+import { createLndPeer, type LndPeer } from '../peers/lnd.ts';
+import { awake, ensureChannel, invoicesOfOurs, payFromPhone, quietSums } from './channels.ts';
+import type { Scenario } from './scenarios.ts';
+import type { InteropWorld } from './world.ts';
+
+const COINS_SAT = 20_000_000n;
+const LINE_SAT = 1_000_000n;
+/** BOLT 7: a channel is announced from six confirmations on. */
+const ANNOUNCED_BLOCKS = 6;
+const AMOUNT_SAT = 7_000n;
+const MAX_FEE_MSAT = 100_000n;
+
+export const farScenarios: readonly Scenario[] = [
+  {
+    name: '(v) a part that fails is sent another way',
+    only: 'LND',
+    async run(world) {
+      // Gossip praises the way through LDK as much as the other, and there is no money in it: only trying tells.
+      const far = await farLnd(world);
+      for (const interop of world.peers) await ensureChannel(world, interop);
+      return awake(world, async () => {
+        await untilKnown(world, 2);
+        const ways: string[] = [];
+        for (let i = 0; i < 4; i += 1) {
+          const { text } = await far.invoice((AMOUNT_SAT + BigInt(i)) * 1_000n);
+          const id = await payFromPhone(world, text, { maxFeeMsat: MAX_FEE_MSAT.toString() });
+          const sent = await untilEnded(world, id);
+          if (sent.state !== 'sent') throw new Error(`${sent.state}: ${sent.failure}`);
+          const failed = sent.parts.filter(({ state }) => state === 'failed');
+          ways.push(sent.parts.map((part) => `${part.peerAlias} ${part.state}${part.failure ? ` (${part.failure})` : ''}`).join(', then '));
+          if (failed.length > 0) return `${ways.join('; ')}; paid all the same`;
+        }
+        throw new Error(`nothing failed: ${ways.join('; ')}`);
+      });
+    },
+  },
+  {
+    name: '(u) three hops: another LND — the peer — the sleeping phone',
+    async run(world, interop) {
+      const far = await farLnd(world);
+      await ensureChannel(world, interop);
+      const before = await quietSums(world, interop.peer);
+      const [text = ''] = await invoicesOfOurs(world, 1, AMOUNT_SAT);
+      // The invoice hints at every peer of ours: the other one is not there, and the payer has to find that out.
+      const others = world.peers.filter(({ peer }) => peer !== interop.peer);
+      for (const { wire } of others) wire.block(true);
+      await far.forgetLessons();
+      try {
+        // What was announced a moment ago reaches the payer when its peers come to it.
+        const proof = await waitFor(
+          async () => {
+            const paid = await far.pay(text, { maxFeeMsat: MAX_FEE_MSAT });
+            return paid.ok ? paid.value : undefined;
+          },
+          { what: `${far.alias} to pay us through ${interop.peer.alias}`, timeoutMs: 120_000 },
+        );
+        const gained = (await quietSums(world, interop.peer)).ours - before.ours;
+        if (gained !== AMOUNT_SAT) throw new Error(`we gained ${gained} sat`);
+        return `${AMOUNT_SAT} sat by the hint in our invoice, preimage ${proof.slice(0, 8)}…`;
+      } finally {
+        for (const { wire } of others) wire.block(false);
+        await awake(world, () => world.phone.call('refresh', null));
+        for (const { peer } of others)
+          await waitFor(() => peer.connectedTo(world.nodeId), { what: `${peer.alias} to be back`, timeoutMs: 60_000 });
+      }
+    },
+  },
+  {
+    name: '(u) three hops: the phone — the peer — another LND',
+    async run(world, interop) {
+      const far = await farLnd(world);
+      await ensureChannel(world, interop);
+      const { text } = await far.invoice(AMOUNT_SAT * 1_000n);
+      return awake(world, async () => {
+        await untilKnown(world, 2);
+        const id = await payFromPhone(world, text, { maxFeeMsat: MAX_FEE_MSAT.toString() });
+        const sent = await untilEnded(world, id);
+        if (sent.state !== 'sent') throw new Error(`${sent.state}: ${sent.failure}`);
+        const hops = Math.max(...sent.parts.filter(({ state }) => state === 'settled').map((part) => part.hops));
+        if (hops < 2) throw new Error(`${hops} hops`);
+        return `${AMOUNT_SAT} sat over ${hops} hops for a fee of ${sent.feeMsat} msat, by the relay's snapshot of gossip`;
+      });
+    },
+  },
+];
+
+let farOnce: Promise<LndPeer> | undefined;
+
+/**
+ * A third node. LND has money towards it; towards it through LDK there is a channel, and all of the money is on its own side.
+ */
+export function farLnd(world: InteropWorld): Promise<LndPeer> {
+  farOnce ??= (async () => {
+    const { lnd: bin } = await peerBinaries();
+    const far = await createLndPeer({ alias: 'far LND', bin, dir: join(world.dir, 'lnd-far'), btcd: world.btcd });
+    await far.start();
+    world.atEnd.push(() => far.stop());
+    await world.btcd.fund(await far.address(), COINS_SAT);
+    await world.btcd.mine(3);
+    await waitFor(async () => (await far.balanceSat()) >= COINS_SAT, { what: 'the far LND to see its coins', timeoutMs: 30_000 });
+    for (const { peer } of world.peers) {
+      await far.connect(peer.id, peer.host, peer.port);
+      const pushSat = peer.alias === 'LND' ? LINE_SAT / 2n : 0n;
+      const opened = await far.openChannel(peer.id, LINE_SAT, { public: true, pushSat });
+      if (!opened.ok) throw new Error(opened.error);
+      await world.btcd.mine(ANNOUNCED_BLOCKS);
+      const active = async (): Promise<boolean> => (await far.channels()).some((one) => one.peer === peer.id && one.active);
+      await waitFor(active, { what: `the channel of the far LND and ${peer.alias}`, timeoutMs: 60_000 });
+    }
+    return far;
+  })();
+  return farOnce;
+}
+
+/** Until the phone's copy of the graph has as many channels. */
+async function untilKnown(world: InteropWorld, channels: number): Promise<void> {
+  await waitFor(
+    async () => {
+      await world.phone.call('refresh-graph', null);
+      return ((await world.phone.call('snapshot', null)).graph?.channels ?? 0) >= channels;
+    },
+    { what: `${channels} channels in the phone's graph`, timeoutMs: 120_000 },
+  );
+}
+
+async function untilEnded(world: InteropWorld, id: string) {
+  return waitFor(
+    async () => {
+      const payment = await world.phone.call('payment', { id });
+      return payment.state === 'sent' || payment.state === 'failed' ? payment : undefined;
+    },
+    { what: `payment ${id} to end`, timeoutMs: 60_000 },
+  );
+}

@@ -1,0 +1,224 @@
+/**
+ * Every page, on a phone and on a desktop, light and dark: nothing that axe objects to, nothing wider than the window,
+ * no error in the console under the relay's real content policy. `SCREENSHOTS=1` writes `docs/screenshots/`.
+ */
+import { mkdirSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { channelIds, empty, type Fixture, lively, noWallet, peers, troubled } from './fixtures.ts';
+import { address, invoice, payee, paymentIds } from './payment-fixtures.ts';
+import { noBrowser, type Site, startSite, tooWide, type Visit } from './site.ts';
+
+const screenshots = process.env.SCREENSHOTS === '1' ? resolve(import.meta.dirname, '../../docs/screenshots') : undefined;
+
+/** A browser that was never asked for anything. */
+function untouched(): void {
+  Object.defineProperty(Notification, 'permission', { get: () => 'default' });
+}
+/** A browser where everything was allowed. */
+function settledIn(): void {
+  StorageManager.prototype.persisted = async () => true;
+  PushManager.prototype.getSubscription = async () => null;
+  PushManager.prototype.subscribe = async () =>
+    Object.assign(Object.create(PushSubscription.prototype), {
+      toJSON: () => ({ endpoint: 'https://push.example/1', keys: { p256dh: 'a', auth: 'b' } }),
+    });
+}
+
+/** `act`: what is done before the page is looked at. */
+type PageCase = { readonly name: string; readonly path: string; readonly act?: (page: Page) => Promise<unknown> };
+/** An invoice with an amount. */
+const asking = invoice(Date.now(), 11, { amountMsat: 2_500_000n });
+
+type Group = {
+  readonly name: string;
+  readonly fixture: () => Fixture;
+  readonly before: () => void;
+  readonly lab?: boolean;
+  readonly pages: readonly PageCase[];
+};
+const groups: readonly Group[] = [
+  {
+    name: 'no wallet yet',
+    fixture: noWallet,
+    before: untouched,
+    pages: [
+      { name: 'welcome', path: '' },
+      { name: 'type-words', path: 'welcome/restore' },
+    ],
+  },
+  {
+    name: 'a fresh wallet',
+    fixture: empty,
+    before: untouched,
+    pages: [
+      { name: 'home-empty', path: '' },
+      { name: 'words', path: 'welcome/words' },
+      { name: 'notify', path: 'notify/first' },
+      { name: 'activity-empty', path: 'activity' },
+      { name: 'channels-empty', path: 'channels' },
+      { name: 'peers-empty', path: 'peers' },
+      { name: 'coins-empty', path: 'coins' },
+      { name: 'payments-empty', path: 'payments' },
+      { name: 'receive-warning', path: 'receive' },
+    ],
+  },
+  {
+    name: 'in daily use',
+    fixture: () => lively(Date.now()),
+    before: settledIn,
+    pages: [
+      { name: 'home', path: '' },
+      { name: 'node', path: 'node' },
+      { name: 'activity', path: 'activity' },
+      { name: 'activity-wake', path: 'activity/7' },
+      { name: 'activity-error', path: 'activity/5' },
+      { name: 'channels', path: 'channels' },
+      { name: 'channel', path: `channels/${channelIds.ready}` },
+      { name: 'channel-payments', path: `channels/${channelIds.htlcs}` },
+      { name: 'channel-opening', path: `channels/${channelIds.opening}` },
+      { name: 'channel-closing', path: `channels/${channelIds.closing}` },
+      { name: 'open', path: 'open' },
+      { name: 'close', path: `close/${channelIds.htlcs}` },
+      { name: 'force-close', path: `force-close/${channelIds.htlcs}` },
+      { name: 'coins', path: 'coins' },
+      { name: 'coins-receive', path: 'coins/receive' },
+      { name: 'send', path: 'send' },
+      { name: 'send-understood', path: 'send', act: (page) => page.locator('[data-send-box]').fill(asking) },
+      { name: 'send-problem', path: `send/${encodeURIComponent(`${asking.slice(0, -1)}q`)}` },
+      { name: 'send-address', path: `send/${address}` },
+      { name: 'send-amount', path: `send/${invoice(Date.now(), 12)}` },
+      { name: 'send-keysend', path: `send/${payee}` },
+      { name: 'send-review', path: `send/${asking}`, act: (page) => page.locator('[data-fee]').waitFor() },
+      { name: 'payment-progress', path: `payments/${paymentIds.pending}` },
+      { name: 'payment-sent', path: `payments/${paymentIds.sent}` },
+      { name: 'payment-failed', path: `payments/${paymentIds.failed}` },
+      { name: 'payment-received', path: `payments/${paymentIds.received}` },
+      { name: 'payments', path: 'payments' },
+      { name: 'receive', path: 'receive' },
+      { name: 'receive-code', path: `receive/${paymentIds.open}` },
+      { name: 'receive-partial', path: `receive/${paymentIds.partial}` },
+      { name: 'receive-received', path: `receive/${paymentIds.received}` },
+      { name: 'receive-over', path: `receive/${paymentIds.expired}` },
+      { name: 'channel-confirming', path: `channels/${channelIds.confirming}` },
+      { name: 'channel-failed', path: `channels/${channelIds.failed}` },
+      { name: 'peers', path: 'peers' },
+      { name: 'peer', path: `peers/${peers.carol}` },
+      { name: 'connect', path: 'peers/connect' },
+      { name: 'settings', path: 'settings' },
+      { name: 'readiness', path: 'settings/readiness' },
+      { name: 'policy', path: 'settings/policy' },
+      { name: 'relay', path: 'settings/relay' },
+      { name: 'settings-words', path: 'settings/words' },
+      { name: 'looks', path: 'settings/looks' },
+      { name: 'language', path: 'settings/language' },
+      { name: 'log', path: 'settings/log' },
+      { name: 'about', path: 'settings/about' },
+      { name: 'missing', path: 'nowhere' },
+    ],
+  },
+  {
+    name: 'without coins',
+    fixture: () => ({ ...lively(Date.now()), coins: [], openEstimate: empty().openEstimate }),
+    before: settledIn,
+    pages: [{ name: 'open-no-coins', path: 'open' }],
+  },
+  {
+    name: 'nothing can be paid',
+    fixture: () => ({ ...lively(Date.now()), refuses: { code: 'no-route', detail: 'no channel of ours leads there with that amount' } }),
+    before: settledIn,
+    pages: [{ name: 'send-refused', path: `send/${asking}` }],
+  },
+  { name: 'relay away', fixture: () => troubled(Date.now()), before: untouched, pages: [{ name: 'home-trouble', path: '' }] },
+  { name: 'in the test world', fixture: empty, before: untouched, lab: true, pages: [{ name: 'home-test-world', path: '' }] },
+];
+
+const modes = [
+  { name: 'phone', width: 360, height: 780, touch: true },
+  { name: 'desktop', width: 1280, height: 800, touch: false },
+].flatMap((size) => (['light', 'dark'] as const).map((scheme) => ({ ...size, scheme, title: `${size.name} ${scheme}` })));
+
+let site: Site;
+
+describe('pages', () => {
+  beforeAll(async () => {
+    if (noBrowser === undefined) site = await startSite();
+    if (screenshots) mkdirSync(screenshots, { recursive: true });
+  }, 60_000);
+  afterAll(() => site?.close());
+  beforeEach((context) => {
+    if (noBrowser !== undefined) context.skip(noBrowser);
+  });
+
+  for (const mode of modes) {
+    for (const group of groups) {
+      describe(`${mode.title}, ${group.name}`, () => {
+        let visit: Visit;
+        beforeAll(async () => {
+          if (noBrowser !== undefined) return;
+          visit = await site.open(group.fixture(), '', {
+            viewport: { width: mode.width, height: mode.height },
+            colorScheme: mode.scheme,
+            hasTouch: mode.touch,
+            reducedMotion: 'reduce',
+            before: group.before,
+            lab: group.lab ?? false,
+          });
+        });
+        afterAll(() => visit?.context.close());
+
+        test.for(group.pages)('$name', async ({ name, path, act }) => {
+          const { page, mistakes } = visit;
+          await page.evaluate((hash) => {
+            location.hash = hash;
+          }, `#/${path}`);
+          await page.waitForFunction(
+            (hash) => location.hash.replace(/^#\/?/, '') === hash && document.querySelector('[data-page-title]'),
+            path,
+          );
+          await settled(visit);
+          await act?.(page);
+          await settled(visit);
+          if (screenshots) await picture(visit, `${screenshots}/${name}-${mode.name}-${mode.scheme}.png`, mode);
+          expect(await page.evaluate(tooWide)).toEqual([]);
+          const axe = new AxeBuilder({ page }).setLegacyMode(true);
+          // Dark differs from light in its colours only.
+          const { violations } = await (mode.scheme === 'dark' ? axe.withRules(['color-contrast']) : axe).analyze();
+          expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`)).toEqual([]);
+          expect(await page.locator('[data-missing]').count()).toBe(name === 'missing' ? 1 : 0);
+          expect(mistakes).toEqual([]);
+        });
+      });
+    }
+  }
+});
+
+/** The whole page as if the window were as tall: what is fixed to its foot stays at the foot. */
+async function picture({ page }: Visit, path: string, { width, height }: { width: number; height: number }): Promise<void> {
+  const needed = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width, height: Math.max(height, needed) });
+  await page.screenshot({ path });
+  await page.setViewportSize({ width, height });
+}
+
+/** Until nothing on the page changes any more; only the clock may go on. */
+async function settled({ page }: Visit): Promise<void> {
+  await page.evaluate(
+    () =>
+      new Promise<void>((done) => {
+        let timer = setTimeout(finish, 60);
+        const watcher = new MutationObserver((records) => {
+          if (records.every((record) => record.type === 'characterData')) return;
+          clearTimeout(timer);
+          timer = setTimeout(finish, 60);
+        });
+        function finish() {
+          watcher.disconnect();
+          done();
+        }
+        watcher.observe(document.body, { subtree: true, childList: true, characterData: true });
+      }),
+  );
+}

@@ -1,0 +1,35 @@
+/** One table of what the relay can answer besides success: a log line, a metric and a `switch` share the code. */
+export const relayErrors = {
+  'bad-request': 400,
+  'auth-required': 401,
+  'auth-failed': 401,
+  'origin-refused': 403,
+  'dial-refused': 403,
+  'onion-unsupported': 400,
+  'not-found': 404,
+  'session-unknown': 404,
+  'epoch-over': 409,
+  'handover-used': 409,
+  'out-gap': 409,
+  'dial-failed': 502,
+  'dial-timeout': 504,
+  'act-timeout': 504,
+  'peer-closed': 502,
+  'push-endpoint-refused': 400,
+  'no-subscription': 404,
+  'chain-unavailable': 503,
+  'graph-unavailable': 404,
+  'tx-rejected': 422,
+  'price-unavailable': 503,
+  'too-large': 413,
+  'quota-sessions': 429,
+  'quota-connects': 429,
+  'quota-requests': 429,
+  'quota-backup': 429,
+  'quota-watches': 429,
+  'shutting-down': 503,
+  internal: 500,
+} as const satisfies Record<string, number>;
+
+export type RelayErrorCode = keyof typeof relayErrors;
+export type RelayError = { readonly code: RelayErrorCode; readonly message: string; readonly retryAfterMs?: number };
