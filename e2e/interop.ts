@@ -1,7 +1,7 @@
 /**
  * `npm run interop`: real LND and LDK open channels to the app in a stock Chromium whose every page is closed; pushes wake it.
  * One line per scenario and peer, then `N passed, N failed`. For a quick look: BECKON_HOLD_MS shortens the hold of (b),
- * BECKON_ONLY=a,c runs just those.
+ * BECKON_ONLY=a,c runs just those (or `simple close`: those with these words in their name), BECKON_TIMES each that often.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -59,7 +59,10 @@ async function run(scenario: string, peer: string, work: () => Promise<string>):
 
 const only = process.env.BECKON_ONLY;
 const all = [...scenarios, ...paymentScenarios, ...kindScenarios, ...farScenarios, ...cutScenarios, ...closeScenarios, ...cheatScenarios];
-for (const scenario of all.filter(({ name }) => only === undefined || only.split(',').some((letter) => name.startsWith(`(${letter})`)))) {
+const isWanted = ({ name }: { readonly name: string }): boolean =>
+  only === undefined || only.split(',').some((part) => (part.length === 1 ? name.startsWith(`(${part})`) : name.includes(part)));
+const times = Number(process.env.BECKON_TIMES ?? 1);
+for (const scenario of all.filter(isWanted).flatMap((one) => Array.from({ length: times }, () => one))) {
   // The hold and the relay's death are one event for both peers; the others are each peer's own.
   if (scenario.together === true)
     await Promise.all(world.peers.map((peer) => run(scenario.name, peer.peer.alias, () => scenario.run(world, peer))));
