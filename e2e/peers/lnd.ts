@@ -56,6 +56,8 @@ const Pending = v.object({
     }),
   ),
 });
+const Policy = v.nullable(v.unknown());
+const Edge = v.object({ node1_pub: v.string(), node1_policy: Policy, node2_policy: Policy });
 const Opened = v.object({ funding_txid_bytes: v.string() });
 const Peers = v.object({ peers: v.array(v.object({ pub_key: v.string() })) });
 const Balance = v.object({ confirmed_balance: v.string() });
@@ -216,6 +218,20 @@ export async function createLndPeer(options: {
     return err(lastError);
   }
 
+  /**
+   * A channel of its own is in its graph a moment after its link is up. Before that LND answers our `shutdown` with the `error` "unable
+   * to disable channel: edge not found".
+   */
+  async function isInItsGraph(chanId: string): Promise<boolean> {
+    try {
+      const { node1_pub, node1_policy, node2_policy } = await call(Edge, 'GET', `/v1/graph/edge/${chanId}`);
+      return (node1_pub === id ? node1_policy : node2_policy) !== null;
+    } catch (error) {
+      if (error instanceof Error && /edge not found/.test(error.message)) return false;
+      throw error;
+    }
+  }
+
   const peer: LndPeer = {
     alias,
     host: '127.0.0.1',
@@ -299,14 +315,18 @@ export async function createLndPeer(options: {
       const { channels } = await call(v.object({ channels: v.array(Channel) }), 'GET', '/v1/channels');
       const { pending_open_channels: pending } = await call(Pending, 'GET', '/v1/channels/pending');
       return [
-        ...channels.map(
+        ...(
+          await Promise.all(
+            channels.map(async (channel) => ({ ...channel, usable: channel.active && (await isInItsGraph(channel.chan_id)) })),
+          )
+        ).map(
           (channel): PeerChannel => ({
             peer: channel.remote_pubkey,
             channelId: channelIdOf(channel.channel_point),
             fundingOutpoint: channel.channel_point,
             capacitySat: BigInt(channel.capacity),
             ready: true,
-            active: channel.active,
+            active: channel.usable,
             public: !channel.private,
             anchors: channel.commitment_type === 'ANCHORS',
             ownSat: BigInt(channel.local_balance),
