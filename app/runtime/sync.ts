@@ -43,6 +43,7 @@ export type SyncReport = {
 };
 /** A worker that is woken must end well inside the browser's patience (30 s). */
 const MAX_ROUNDS = 40;
+const PATIENCE_MS = 20_000;
 
 async function tick(ports: Ports, live: readonly Live[], into: Collected): Promise<void> {
   for (const { record } of live) {
@@ -145,6 +146,8 @@ async function buildRequest(ports: Ports, { live, due }: Receiving, fresh: reado
 
 export type SyncOptions = {
   readonly lingerMs: number;
+  /** For an answer that does not linger. */
+  readonly patienceMs?: number;
   readonly until?: () => Promise<boolean>;
 };
 
@@ -166,7 +169,7 @@ export async function syncAll(ports: Ports, options: SyncOptions, into = new Col
     const quiet = rounds > 0 && request.out?.length === 0 && acks.length === 0;
     const lingering = quiet && options.lingerMs > 0;
     const body = { ...request, ...(acks.length > 0 ? { ackEvents: [...acks] } : {}), ...(lingering ? { lingerMs: options.lingerMs } : {}) };
-    const call = () => relay.call('sync', body, { timeoutMs: 20_000 + options.lingerMs });
+    const call = () => relay.call('sync', body, { timeoutMs: (options.patienceMs ?? PATIENCE_MS) + options.lingerMs });
     const answer = await (lingering ? call() : timed(ports.stopwatch, into.parts, 'sendMs', call));
     if (!answer.ok) {
       await keepReceipts(ports, into.receipts.splice(0));

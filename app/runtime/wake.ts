@@ -17,6 +17,8 @@ import type { Parts } from './timing.ts';
 
 /** How long a woken worker waits for the next move of a peer. DESIGN § Waking. */
 const LINGER_MS = 3_000;
+/** How long it waits before it shows anything, where the peer owes us the word by which money moves. */
+const BRIEF = { lingerMs: 500, patienceMs: 1_500 };
 
 /** `startedAtMs`: when the push event reached the worker. `text` is the decrypted payload; hostile like all input. */
 export async function wake(ports: Ports, text: string | undefined, startedAtMs: number, lingerMs = LINGER_MS): Promise<void> {
@@ -43,6 +45,11 @@ async function answer(ports: Ports, payload: WakePayload | undefined, startedAtM
   // What follows is the peer's time, not ours.
   const answeredMs = Math.max(0, Math.round(ports.now() - startedAtMs));
   const parts = { ...into.parts };
+  // A payment is settled with the peer's `revoke_and_ack`: it is told of once, not as "looked after" first, and showing takes its time, too.
+  if (first.reached && into.notes.length === 0 && into.spoken.includes('commitment_signed')) {
+    const isOver = async () => into.notes.length > 0 || ports.now() - startedAtMs > answeredMs + BRIEF.patienceMs;
+    await syncAll(ports, { ...BRIEF, lingerMs: Math.min(lingerMs, BRIEF.lingerMs), until: isOver }, into);
+  }
   const shown = into.notes.length;
   const notices = await noticesOf(ports, into.notes);
   for (const notice of notices.length === 0 ? [await fallback(ports, payload, first, signedMs)] : notices) await ports.notify(notice);

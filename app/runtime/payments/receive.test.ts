@@ -26,6 +26,30 @@ test('one part', async () => {
   ]);
 });
 
+test('a payment that wakes is shown once, as what it is, though its peer answers later', async () => {
+  const { node, relay, payers } = await payScene(['anna']);
+  const [anna] = payers;
+  const asked = await invoiceOf(node, 2_500_000n);
+  relay.distant = true;
+  anna?.offer('all', { ...asked, amountMsat: 2_500_000n });
+  const frames = anna?.waiting.map(({ session, epoch, n, bytes }) => ({ session, epoch, n, bytes }));
+  await node.wake(JSON.stringify({ v: 1, wakeId: 'w', reason: 'message', sentAtMs: node.ports.now(), frames }));
+  expect(anna?.ends.get('all')).toMatchObject(paid);
+  expect(node.notices.map(({ title, body }) => `${title} ${body}`)).toEqual([expect.stringMatching(/2,500 sat.*coffee/)]);
+});
+
+test('a payment that wakes, by a peer that says nothing more: shown all the same, and the worker does not wait for ever', async () => {
+  const { node, relay, payers } = await payScene(['anna']);
+  const [anna] = payers;
+  const asked = await invoiceOf(node, 2_500_000n);
+  anna?.offer('all', { ...asked, amountMsat: 2_500_000n });
+  const frames = anna?.waiting.map(({ session, epoch, n, bytes }) => ({ session, epoch, n, bytes }));
+  relay.deaf = true;
+  await node.wake(JSON.stringify({ v: 1, wakeId: 'w', reason: 'message', sentAtMs: node.ports.now(), frames }));
+  expect(anna?.ends.get('all')).toEqual({ tag: 'held' });
+  expect(node.notices.map(({ tag }) => tag)).toEqual(['checked']);
+});
+
 test('parts over two peers: held until they are whole, then all are fulfilled before anything leaves, and told once', async () => {
   const { node, relay, payers } = await payScene();
   const [anna, bert] = payers;

@@ -199,6 +199,10 @@ export class PayRelay {
   readonly syncs: SyncRequest[] = [];
   /** Names of what left the node, by request: `payer message`. */
   readonly left: string[][] = [];
+  /** Peers are farther away than apps: what they answer comes with the next request. */
+  distant = false;
+  /** What is said to peers is taken, and does not reach them. */
+  deaf = false;
   /** Stands before every operation. */
   before: (op: Op) => Promise<void> = async () => undefined;
   /** Stands before the answer of a `sync` that was carried out. */
@@ -220,6 +224,7 @@ export class PayRelay {
   #sync(body: SyncRequest): SyncAnswer {
     this.syncs.push(body);
     const left: string[] = [];
+    const here = this.payers.flatMap(({ waiting }) => waiting);
     for (const payer of this.payers) {
       const { session } = payer;
       const is = (one: { readonly session: string; readonly epoch: number }) => one.session === session && one.epoch === payer.state.epoch;
@@ -227,6 +232,7 @@ export class PayRelay {
       for (const { m, bytes } of (body.out ?? []).filter(is)) {
         if (m <= payer.lastM) continue;
         payer.lastM = m;
+        if (this.deaf) continue;
         payer.hear(fromBase64Url(bytes));
         left.push(`${payer.name} ${payer.heard.at(-1)?.name}`);
       }
@@ -234,7 +240,7 @@ export class PayRelay {
     }
     this.left.push(left);
     return {
-      in: this.payers.flatMap(({ waiting }) => waiting),
+      in: this.payers.flatMap(({ waiting }) => waiting.filter((frame) => !this.distant || here.includes(frame))),
       receipts: this.payers.flatMap(({ session, state, lastM }) => (lastM > 0 ? [{ session, epoch: state.epoch, m: lastM }] : [])),
       sessions: this.payers.map(({ session, peerId, state, wakeBudgetSpent }) => ({
         session,
