@@ -6,7 +6,7 @@ import { fork } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { fastCurve } from '../lab/curve.ts';
+import { rememberingCurve } from '../lab/curve.ts';
 import { fuzz, rowsOf } from './fuzz.ts';
 import { fuzzPayments } from './payments.ts';
 
@@ -29,7 +29,7 @@ type Rows = { readonly [row: string]: number };
 type Outcome = { readonly rows: Rows; readonly failure?: string };
 
 async function play(): Promise<Outcome> {
-  await fastCurve();
+  await rememberingCurve();
   const options = { runs, seed, ...(values.path === undefined ? {} : { path: values.path }) };
   if (values.payments) {
     const { tally, ...rest } = fuzzPayments(options);

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { startChain } from '../lab/chain.ts';
-import { fastCurve } from '../lab/curve.ts';
+import { rememberingCurve } from '../lab/curve.ts';
 import { startBtcd } from '../peers/btcd.ts';
 import { peerBinaries } from '../peers/build.ts';
 import { allCells, sample } from './cells.ts';
@@ -21,7 +21,7 @@ const wanted = values.cells === undefined ? all.length : Number(values.cells);
 const cells = values.only === undefined ? sample(all, wanted) : all.filter(({ name }) => name === values.only);
 if (cells.length === 0) throw new Error('there is no such cell');
 
-await fastCurve();
+await rememberingCurve();
 const dir = mkdtempSync(join(tmpdir(), 'beckon-matrix-'));
 const node =
   values.chain === 'btcd'

@@ -13,9 +13,9 @@ import { throughIce } from '../../shared/ln/testing/freeze-each-step.ts';
 import { otherParty, partyNames } from '../../shared/ln/testing/model-moves.ts';
 import { hash } from '../../shared/ln/testing/opener.ts';
 import { Pair, type PartyName } from '../../shared/ln/testing/pair.ts';
-import { fastCurve } from '../lab/curve.ts';
+import { rememberingCurve } from '../lab/curve.ts';
 
-beforeAll(fastCurve);
+beforeAll(rememberingCurve);
 
 /** With a connection that outlives it, a crash before the commit is a message that comes again, and one after it is nothing. */
 const crashes = ['before', 'after'] as const;

@@ -11,9 +11,9 @@ import { livePeers } from '../../app/runtime/peers.ts';
 import { isQuiet } from '../../shared/ln/channel/commitments.ts';
 import { commitmentsOf } from '../../shared/ln/channel/state.ts';
 import type { AnyFailure } from '../../shared/ln/onion/failure.ts';
-import { fastCurve } from '../lab/curve.ts';
+import { rememberingCurve } from '../lab/curve.ts';
 
-beforeAll(fastCurve);
+beforeAll(rememberingCurve);
 
 const id = 'a-payment';
 const peers = ['bob', 'carol'];

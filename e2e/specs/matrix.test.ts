@@ -1,7 +1,7 @@
 /** A sample of the matrix of malicious closes on bcoin. `npm run matrix` plays all of it, also on btcd. */
 import { describe, expect, test } from 'vitest';
 import { startChain } from '../lab/chain.ts';
-import { fastCurve } from '../lab/curve.ts';
+import { rememberingCurve } from '../lab/curve.ts';
 import { allCells, type Cell, sample } from '../matrix/cells.ts';
 import { failuresOf, playMatrix } from '../matrix/matrix.ts';
 import { owedBy } from '../matrix/owed.ts';
@@ -46,7 +46,7 @@ describe('the matrix of malicious closes', () => {
   });
 
   test(`${SAMPLE} cells of it end with everything that is ours in our wallet`, { timeout: 200_000 }, async () => {
-    await fastCurve();
+    await rememberingCurve();
     const cells = sample(allCells(), SAMPLE);
     const chain = await startChain({ standard: true });
     try {

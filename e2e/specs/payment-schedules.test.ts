@@ -1,13 +1,13 @@
 /** Random schedules of whole payments over two and three nodes, with the fast curve. `npm run fuzz -- --payments --runs N` plays more. */
 import { beforeAll, expect, test } from 'vitest';
 import { fuzzPayments } from '../fuzz/payments.ts';
-import { fastCurve } from '../lab/curve.ts';
+import { rememberingCurve } from '../lab/curve.ts';
 
 /** The same schedules each time. */
 const SEED = Number(process.env.BECKON_SEED ?? 1);
 const RUNS = Number(process.env.BECKON_PAYMENT_SCHEDULES ?? 240);
 
-beforeAll(fastCurve);
+beforeAll(rememberingCurve);
 
 test(`${RUNS} random schedules: no payment is lost, made twice, or settled without its proof`, { timeout: 240_000 }, () => {
   const { tally, failure } = fuzzPayments({ runs: RUNS, seed: SEED });
