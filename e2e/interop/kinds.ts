@@ -1,4 +1,5 @@
 /** The kinds of payments, each both ways between the phone and a peer: open amount, without an invoice, in parts, too late, held. */
+import { randomUUID } from 'node:crypto';
 import { expiresAt } from '../../shared/ln/invoice/invoice.ts';
 import { parseInvoice } from '../../shared/ln/invoice/parse.ts';
 import { waitFor } from '../lab/wait.ts';
@@ -53,7 +54,7 @@ export const kindScenarios: readonly Scenario[] = [
       const between = await quietSums(world, peer);
       expectMoved(before, between, 4_000n);
       await awake(world, async () => {
-        const id = `keysend-to-${peer.alias}`;
+        const id = `keysend-${randomUUID()}`;
         const begun = await world.phone.call('keysend', { id, payee: peer.id, amountMsat: '1500000' });
         if (begun.state === 'failed') throw new Error(begun.failure);
         await untilSent(world, [id]);
