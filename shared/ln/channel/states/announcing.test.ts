@@ -214,6 +214,8 @@ describe('a public channel', () => {
     pair.alice.ask({ tag: 'close', feeratePerKw: 1_000 });
     pair.alice.height = DEEP;
     pair.bob.height = DEEP;
+    pair.flush('alice');
+    expect([pair.alice.channel.tag, namesOn(pair, 'alice')]).toEqual(['normal', ['shutdown']]);
     settled(pair);
     expect([pair.alice.channel.tag, saidBy(pair, 'alice'), saidBy(pair, 'bob')]).toEqual(['shutting-down', [], []]);
   });
