@@ -76,3 +76,26 @@ test('one that LDK opens is announced at six blocks, not at five: all see it, wi
   expect(disabledEdges(graph)).toBe(1);
   expect(await world.alice.channels()).toMatchObject([{ public: true, active: true }]);
 });
+
+test('one that we open is announced too, and with forwarding on our policies are open ones', {
+  timeout: 60_000,
+}, async () => {
+  const given = await self.call('receive-address', null);
+  if (!given.ok) throw new Error(given.error.code);
+  await world.chain.fund(given.value.address, 400_000n);
+  await world.chain.mine(1);
+  await wakeUntil(self, 'a coin', async () => {
+    const coins = await self.call('coins', null);
+    return coins.ok && coins.value.length === 1;
+  });
+  const view = await self.call('snapshot', null);
+  if (!view.ok) throw new Error(view.error.code);
+  await self.call('set-forwarding', { ...view.value.forwarding, on: true });
+  const order = { peerId: world.alice.id, amountSat: '300000', isPublic: true, feerateSatPerVb: 2 };
+  expect(await self.call('open-channel', order)).toMatchObject({ ok: true });
+  await wakeUntil(self, 'the first signatures', async () => (await channelTags(self)).includes('wait-for-funding-confirmed'));
+  await deep(2);
+  const graph = await graphWhen('both channels with both policies', (graph) => knownEdges(graph) === 4 && disabledEdges(graph) === 0);
+  expect([...graph.capacitySat].sort()).toEqual([300_000, Number(CAPACITY_SAT)]);
+  expect([graph.channelCount, graph.nodeCount]).toEqual([2, 2]);
+});
