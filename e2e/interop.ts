@@ -31,9 +31,10 @@ const rows: Row[] = [];
 async function tellState(): Promise<void> {
   const { peers, channels } = await world.phone.call('snapshot', null);
   const activity = await world.phone.call('activity', { limit: 15 });
+  const payments = (await world.phone.call('payments', null)).slice(0, 3);
   console.log(
     JSON.stringify(
-      { peers, channels, activity, shown: await world.phone.notifications(), workerErrors: world.phone.browser.workers.errors },
+      { peers, channels, activity, payments, shown: await world.phone.notifications(), workerErrors: world.phone.browser.workers.errors },
       null,
       1,
     ),

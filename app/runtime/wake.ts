@@ -48,7 +48,7 @@ async function answer(ports: Ports, payload: WakePayload | undefined, startedAtM
   for (const notice of notices.length === 0 ? [await fallback(ports, payload, first, signedMs)] : notices) await ports.notify(notice);
   const report = first.reached ? await syncAll(ports, { lingerMs }, into) : first;
   for (const notice of await noticesOf(ports, into.notes.slice(shown))) await ports.notify(notice);
-  await record(ports, payload, report, { parts, allParts: into.parts }, startedAtMs, answeredMs);
+  await record(ports, payload, report, parts, startedAtMs, answeredMs);
 }
 
 function parse(text: string | undefined): WakePayload | undefined {
@@ -84,7 +84,7 @@ async function record(
   ports: Ports,
   payload: WakePayload | undefined,
   report: SyncReport,
-  spent: { readonly parts: Parts; readonly allParts: Parts },
+  parts: Parts,
   startedAtMs: number,
   ms: number,
 ): Promise<void> {
@@ -105,7 +105,7 @@ async function record(
           ms,
           ...(payload === undefined ? {} : { transitMs: Math.max(0, startedAtMs - payload.sentAtMs) }),
           signed: report.spoken,
-          ...spent,
+          parts,
           receiptSent: payload !== undefined && !unsent.some((receipt) => receipt.wakeId === wakeId),
         },
       },

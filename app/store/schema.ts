@@ -93,8 +93,6 @@ export type ActivityRecord = {
     readonly signed: readonly string[];
     /** Where the time until the answer went, ms by name; see `runtime/timing.ts`. */
     readonly parts?: { readonly [part: string]: number };
-    /** The same with all that the worker still did while it lingered. */
-    readonly allParts?: { readonly [part: string]: number };
     readonly receiptSent: boolean;
   };
 };

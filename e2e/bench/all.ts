@@ -10,6 +10,7 @@ import { secp } from './secp.ts';
 import { size } from './size.ts';
 import { step } from './step.ts';
 import { wake } from './wake.ts';
+import { wakePay } from './wake-pay.ts';
 
 /** By the name on the command line, in the order they run. */
 export const benches: Readonly<Record<string, Bench>> = {
@@ -24,4 +25,5 @@ export const benches: Readonly<Record<string, Bench>> = {
   payments,
   'relay-memory': relayMemory,
   wake,
+  'wake-pay': wakePay,
 };

@@ -119,4 +119,12 @@ describe('smoke runs', () => {
     }
     expect(result.tables).toHaveLength(3);
   }, 180_000);
+
+  test('wake-pay: a push is answered with the preimages of invoices, one and several by one wake', async ({ skip }) => {
+    needsBrowser('chromium', skip);
+    const result = await smoke('wake-pay');
+    expect(figureOf(result, 'push → update_fulfill_htlc, median')).toBeGreaterThan(0);
+    expect(figureOf(result, 'push → the last update_fulfill_htlc of 3, median')).toBeGreaterThan(0);
+    expect(result.tables).toHaveLength(2);
+  }, 180_000);
 });

@@ -18,8 +18,8 @@ import { waitFor } from '../lab/wait.ts';
 
 const chainHash = networkOf('regtest').chainHash;
 const PATIENCE_MS = 60_000;
-/** There is no chain behind us, and the phone is at its beginning. */
-const CLTV_EXPIRY = 500;
+/** From the height on. */
+const CLTV_DELTA = 500;
 
 /** `signedAtMs`: their `revoke_and_ack` and `commitment_signed` were here. */
 type Offering = { readonly sentAtMs: number; readonly signedAtMs: number };
@@ -37,11 +37,18 @@ export class Sender {
   /** When each HTLC of an offer was fulfilled. */
   #fulfillsHeardAtMs: number[] = [];
 
-  private constructor(peer: TestPeer) {
+  readonly #height: number;
+
+  private constructor(peer: TestPeer, height: number) {
     this.#peer = peer;
+    this.#height = height;
   }
-  static async start(): Promise<Sender> {
-    return new Sender(await TestPeer.start());
+  /** `height`: that of the phone's chain, 1 where it has none. */
+  static async start({ height = 1 } = {}): Promise<Sender> {
+    return new Sender(await TestPeer.start(), height);
+  }
+  get #cltvExpiry(): number {
+    return this.#height + CLTV_DELTA;
   }
   stop(): Promise<void> {
     return this.#peer.stop();
@@ -71,14 +78,14 @@ export class Sender {
 
   /** So many HTLCs and our signature at once; answers when the phone's `revoke_and_ack` and `commitment_signed` are here, and good. */
   offer(count: number): Promise<Offering> {
-    const add = () => ({ amountMsat: 1_000_000n, paymentHash: bytes(32), cltvExpiry: CLTV_EXPIRY, onion: bytes(1366) });
+    const add = () => ({ amountMsat: 1_000_000n, paymentHash: bytes(32), cltvExpiry: this.#cltvExpiry, onion: bytes(1366) });
     return this.#offer(Array.from({ length: count }, add));
   }
 
   /** All of these invoices of the phone's at once; answers when the last one is fulfilled, with the preimage that its hash asks for. */
   async pay(invoices: readonly string[]): Promise<Paid> {
     // The onions are made before the clock runs.
-    const offering = await this.#offer(invoices.map(paymentOf));
+    const offering = await this.#offer(invoices.map((text) => paymentOf(text, this.#cltvExpiry)));
     await this.#until('the preimages', () => this.#fulfillsHeardAtMs.length === invoices.length);
     return { ...offering, fulfilledAtMs: this.#fulfillsHeardAtMs.at(-1) ?? Number.NaN };
   }
@@ -130,7 +137,7 @@ export class Sender {
     const { openSigner, wallet } = this.#keys;
     const { state, effects } = stepPeer(this.#state, command, {
       now: Date.now(),
-      height: 1,
+      height: this.#height,
       entropy: bytes(64),
       chainHash,
       policy: defaultPolicy,
@@ -159,7 +166,7 @@ export class Sender {
   }
 }
 
-function paymentOf(text: string): AddRequest {
+function paymentOf(text: string, cltvExpiry: number): AddRequest {
   const parsed = parseInvoice(text, 'regtest');
   if (!parsed.ok) throw new Error(parsed.error.code);
   const { payee, paymentHash, paymentSecret, amountMsat } = parsed.value;
@@ -167,11 +174,11 @@ function paymentOf(text: string): AddRequest {
   const onion = paymentOnion({
     sessionKey: bytes(32).fill(1, 0, 1),
     paymentHash,
-    htlcs: [{ nodeId: payee, shortChannelId: 0n, amountMsat, cltvExpiry: CLTV_EXPIRY }],
+    htlcs: [{ nodeId: payee, shortChannelId: 0n, amountMsat, cltvExpiry }],
     recipient: { tag: 'node', totalMsat: amountMsat, paymentSecret },
   });
   if (!onion.ok) throw new Error(onion.error.code);
-  return { amountMsat, paymentHash, cltvExpiry: CLTV_EXPIRY, onion: onion.value.packet };
+  return { amountMsat, paymentHash, cltvExpiry, onion: onion.value.packet };
 }
 
 const bytes = (length: number): Uint8Array => new Uint8Array(randomBytes(length));

@@ -10,8 +10,10 @@ import { parseConfig } from '../../relay/config.ts';
 import { startRelay } from '../../relay/server.ts';
 import { httpsPost } from '../../relay/wake/post.ts';
 import { walletKeyFromSeed } from '../../shared/ln/keys/seed.ts';
+import { startChain } from '../lab/chain.ts';
 import { buildIfStale } from '../lab/dist.ts';
 import { type Phone, setUp, startPhone } from '../lab/phone.ts';
+import { startRpc } from '../lab/rpc.ts';
 import { waitFor } from '../lab/wait.ts';
 import { makeCertificates } from '../push/certificates.ts';
 import { startGcm } from '../push/gcm.ts';
@@ -28,26 +30,35 @@ export type Round = {
   readonly startMs: number;
   readonly handlerMs: number;
   readonly parts: { readonly [part: string]: number };
-  /** Of the whole wake, what follows the answer with it. */
-  readonly allParts: { readonly [part: string]: number };
 };
 export type Sleeper = {
   readonly phone: Phone;
   /** Of the phone's node. */
   readonly nodeId: string;
+  /** Of the chain; 0 without one. */
+  readonly height: number;
   /** What is known of a wake once its answer is here. */
   readonly measure: (signed: Signed) => Promise<Round>;
 };
 
-/** `stops`: what is to be stopped in the end, the last first. */
-export async function startSleeper(tell: (line: string) => void, stops: (() => Promise<unknown>)[]): Promise<Sleeper> {
+/** `stops`: what is to be stopped in the end, the last first. `chain`: the relay reads one, else it has none. */
+export async function startSleeper(
+  tell: (line: string) => void,
+  stops: (() => Promise<unknown>)[],
+  { chain: withChain = false } = {},
+): Promise<Sleeper> {
   await buildIfStale(ROOT, tell);
   const dataFolder = await mkdtemp(join(tmpdir(), 'beckon-bench-'));
   stops.push(() => rm(dataFolder, { recursive: true, force: true }));
   const gcm = await startGcm(makeCertificates());
   stops.push(gcm.stop);
+  const chain = withChain ? await startChain() : undefined;
+  if (chain !== undefined) stops.push(chain.stop);
+  const rpc = chain === undefined ? undefined : await startRpc(chain);
+  if (rpc !== undefined) stops.push(rpc.stop);
   const config = parseConfig({
     port: 0,
+    chain: rpc?.url ?? null,
     dataFolder,
     dialAllow: ['127.0.0.0/8'],
     network: 'regtest',
@@ -76,6 +87,7 @@ export async function startSleeper(tell: (line: string) => void, stops: (() => P
   return {
     phone,
     nodeId,
+    height: chain?.height() ?? 0,
     async measure({ sentAtMs, signedAtMs }) {
       // The one that woke: what follows the answer may bring another.
       const pushed = pushesAtMs.find((atMs) => atMs >= sentAtMs);
@@ -90,7 +102,6 @@ export async function startSleeper(tell: (line: string) => void, stops: (() => P
         startMs: record.atMs - pushed,
         handlerMs: signedAtMs - record.atMs,
         parts: record.wake?.parts ?? {},
-        allParts: record.wake?.allParts ?? {},
       };
     },
   };

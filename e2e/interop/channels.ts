@@ -128,6 +128,7 @@ export async function payFromPhone(
   world: InteropWorld,
   text: string,
   terms: { readonly amountMsat?: string; readonly maxFeeMsat?: string } = {},
+  patienceMs = 30_000,
 ): Promise<string> {
   named += 1;
   const id = `interop-${named}`;
@@ -137,7 +138,7 @@ export async function payFromPhone(
       if (begun.state === 'failed') throw new Error(begun.failure);
       return true;
     },
-    { what: 'a route to the peer', timeoutMs: 30_000 },
+    { what: 'a route to the peer', timeoutMs: patienceMs },
   );
   return id;
 }

@@ -39,7 +39,7 @@ export const farScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: '(u) three hops: another LND — the peer — the sleeping phone',
+    name: '(u) three nodes: another LND — the peer — the sleeping phone',
     async run(world, interop) {
       const far = await farLnd(world);
       await ensureChannel(world, interop);
@@ -70,20 +70,44 @@ export const farScenarios: readonly Scenario[] = [
     },
   },
   {
-    name: '(u) three hops: the phone — the peer — another LND',
+    name: '(u) three nodes: the phone — the peer — another LND',
+    only: 'LND',
     async run(world, interop) {
       const far = await farLnd(world);
       await ensureChannel(world, interop);
       const { text } = await far.invoice(AMOUNT_SAT * 1_000n);
-      return awake(world, async () => {
-        await untilKnown(world, 2);
-        const id = await payFromPhone(world, text, { maxFeeMsat: MAX_FEE_MSAT.toString() });
-        const sent = await untilEnded(world, id);
-        if (sent.state !== 'sent') throw new Error(`${sent.state}: ${sent.failure}`);
-        const hops = Math.max(...sent.parts.filter(({ state }) => state === 'settled').map((part) => part.hops));
-        if (hops < 2) throw new Error(`${hops} hops`);
-        return `${AMOUNT_SAT} sat over ${hops} hops for a fee of ${sent.feeMsat} msat, by the relay's snapshot of gossip`;
-      });
+      return awake(world, () => payOver(world, text, { first: interop.peer.alias, hops: 2 }));
+    },
+  },
+  {
+    name: '(u) three hops: the phone — LND — another LND — the peer',
+    only: 'LDK',
+    async run(world, { peer, wire }) {
+      await farLnd(world);
+      for (const interop of world.peers) await ensureChannel(world, interop);
+      const { text, paymentHash } = await peer.invoice(AMOUNT_SAT * 1_000n);
+      // There is a channel straight to it, which must not be used.
+      wire.block(true);
+      try {
+        return await awake(world, async () => {
+          await waitFor(
+            async () => {
+              await world.phone.call('refresh', null);
+              const { peers } = await world.phone.call('snapshot', null);
+              return peers.find(({ peerId }) => peerId === peer.id)?.link === 'offline';
+            },
+            { what: `the phone to know that ${peer.alias} is away`, timeoutMs: 30_000 },
+          );
+          const seen = await payOver(world, text, { first: 'LND', hops: 3 });
+          const state = await peer.invoiceState(paymentHash);
+          if (state !== 'paid') throw new Error(`${peer.alias} calls it ${state}`);
+          return seen;
+        });
+      } finally {
+        wire.block(false);
+        await awake(world, () => world.phone.call('refresh', null));
+        await waitFor(() => peer.connectedTo(world.nodeId), { what: `${peer.alias} to be back`, timeoutMs: 60_000 });
+      }
     },
   },
 ];
@@ -123,8 +147,25 @@ async function untilKnown(world: InteropWorld, channels: number): Promise<void> 
       await world.phone.call('refresh-graph', null);
       return ((await world.phone.call('snapshot', null)).graph?.channels ?? 0) >= channels;
     },
-    { what: `${channels} channels in the phone's graph`, timeoutMs: 120_000 },
+    { what: `${channels} channels in the phone's graph`, timeoutMs: 120_000, stepMs: 500 },
   );
+}
+
+/** Pays by what gossip tells, as soon as it tells enough; throws unless every part that settled went so. */
+async function payOver(world: InteropWorld, text: string, way: { readonly first: string; readonly hops: number }): Promise<string> {
+  const id = await waitFor(
+    async () => {
+      await untilKnown(world, 2);
+      return payFromPhone(world, text, { maxFeeMsat: MAX_FEE_MSAT.toString() }, 1_000);
+    },
+    { what: 'a way to the payee', timeoutMs: 120_000, stepMs: 500 },
+  );
+  const sent = await untilEnded(world, id);
+  if (sent.state !== 'sent') throw new Error(`${sent.state}: ${sent.failure}`);
+  const settled = sent.parts.filter(({ state }) => state === 'settled');
+  const others = settled.filter((part) => part.peerAlias !== way.first || part.hops !== way.hops);
+  if (settled.length === 0 || others.length > 0) throw new Error(`not so: ${JSON.stringify(sent.parts)}`);
+  return `${AMOUNT_SAT} sat over ${way.hops} hops for a fee of ${sent.feeMsat} msat, by the relay's snapshot of gossip`;
 }
 
 async function untilEnded(world: InteropWorld, id: string) {

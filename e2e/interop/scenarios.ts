@@ -9,7 +9,7 @@ export type Scenario = {
   readonly name: string;
   readonly together?: true;
   /** Of what only one peer can do. */
-  readonly only?: 'LND';
+  readonly only?: 'LND' | 'LDK';
   readonly run: (world: InteropWorld, peer: InteropPeer) => Promise<string>;
 };
 

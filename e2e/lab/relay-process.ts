@@ -25,8 +25,15 @@ export type RelayProcessOptions = {
   readonly environment?: Readonly<Record<string, string>>;
 };
 
-/** All peers of a test live at one address, tests cut their links as fast as the machine allows, and channels are paid over as soon as they are told of. */
-const LIMITS = { dialsPerTargetPerMinute: 1_000, connectsPerMinute: 1_000, graphSoonestMs: 1_000 };
+/** All peers of a test live at one address, tests cut links and ask as fast as the machine allows, and channels are paid over as soon as they are told of. */
+const LIMITS = {
+  dialsPerTargetPerMinute: 1_000,
+  connectsPerMinute: 1_000,
+  requestsPerMinute: 100_000,
+  requestsPerAddressPerMinute: 100_000,
+  graphsPerAddressPerMinute: 10_000,
+  graphSoonestMs: 1_000,
+};
 
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');

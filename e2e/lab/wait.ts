@@ -8,9 +8,9 @@ const STEP_MS = 20;
  */
 export async function waitFor<T>(
   condition: () => T | undefined | false | null | Promise<T | undefined | false | null>,
-  options: { readonly what: string; readonly timeoutMs?: number },
+  options: { readonly what: string; readonly timeoutMs?: number; readonly stepMs?: number },
 ): Promise<T> {
-  const { what, timeoutMs = 10_000 } = options;
+  const { what, timeoutMs = 10_000, stepMs = STEP_MS } = options;
   const end = Date.now() + timeoutMs;
   let lastError: unknown;
   for (;;) {
@@ -22,6 +22,6 @@ export async function waitFor<T>(
       lastError = error;
     }
     if (Date.now() >= end) throw new Error(`waited ${timeoutMs} ms for ${what}`, lastError === undefined ? {} : { cause: lastError });
-    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+    await new Promise((resolve) => setTimeout(resolve, stepMs));
   }
 }

@@ -119,6 +119,8 @@ export async function createLndPeer(options: {
     '--bitcoin.node=btcd',
     '--bitcoin.defaultchanconfs=1',
     '--accept-keysend',
+    // Gossip goes on at once instead of after a minute and a half.
+    '--trickledelay=100',
     `--btcd.rpchost=${btcd.rpcHost}`,
     `--btcd.rpcuser=${btcd.rpcUser}`,
     `--btcd.rpcpass=${btcd.rpcPassword}`,

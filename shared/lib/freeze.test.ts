@@ -190,6 +190,11 @@ test('thawed bytes are a copy', () => {
   expect(thawed).toEqual({ ok: true, value: Uint8Array.of(1, 2) });
 });
 
+test('more names than are remembered are read right, over and over', () => {
+  const value = Object.fromEntries(Array.from({ length: 5_000 }, (_, i) => [`name${i}`, i]));
+  for (let i = 0; i < 2; i += 1) expect(thaw(freeze(value))).toEqual({ ok: true, value });
+});
+
 test('what is not Plain is refused loudly', () => {
   const cyclic: { self?: unknown } = {};
   cyclic.self = cyclic;

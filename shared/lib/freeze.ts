@@ -48,47 +48,50 @@ export function freeze(value: Plain): Uint8Array {
   return to.done();
 }
 
+const isList = (value: Plain | undefined): value is readonly Plain[] => Array.isArray(value);
+
 function write(to: Writer, value: Plain | undefined, depth: number): void {
   if (depth > MAX_DEPTH) unfit('frozen value nested too deeply');
-  const tag = (name: keyof typeof tags) => to.uint(1, tags[name]);
   if (value === null) {
-    tag('null');
+    to.byte(tags.null);
   } else if (typeof value === 'boolean') {
-    tag(value ? 'true' : 'false');
+    to.byte(value ? tags.true : tags.false);
   } else if (typeof value === 'number') {
     if (!Number.isSafeInteger(value)) unfit(`${value} cannot be frozen`);
-    tag(value < 0 ? 'minusInteger' : 'integer');
+    to.byte(value < 0 ? tags.minusInteger : tags.integer);
     writeCount(to, value < 0 ? -1 - value : value);
   } else if (typeof value === 'bigint') {
-    tag(value < 0n ? 'minusBigint' : 'bigint');
+    to.byte(value < 0n ? tags.minusBigint : tags.bigint);
     writeNatural(to, value < 0n ? -1n - value : value);
   } else if (typeof value === 'string') {
-    tag('text');
+    to.byte(tags.text);
     writeText(to, value);
   } else if (value instanceof Uint8Array) {
-    tag('bytes');
+    to.byte(tags.bytes);
     writeBytes(to, value);
-  } else if (Array.isArray(value)) {
-    tag('list');
+  } else if (isList(value)) {
+    to.byte(tags.list);
     writeCount(to, value.length);
     for (const item of value) write(to, item, depth + 1);
   } else if (typeof value === 'object') {
-    tag('object');
+    to.byte(tags.object);
     writeMembers(to, value, depth);
   } else {
     unfit(`a ${typeof value} cannot be frozen`);
   }
 }
 
-function writeMembers(to: Writer, value: object, depth: number): void {
+function writeMembers(to: Writer, value: { readonly [key: string]: Plain | undefined }, depth: number): void {
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) unfit('a class instance cannot be frozen');
-  const members: [string, Plain][] = Object.entries(value).filter(([, member]) => member !== undefined);
-  members.sort(([a], [b]) => (a < b ? -1 : 1));
-  writeCount(to, members.length);
-  for (const [key, member] of members) {
+  // Strings sort by UTF-16 code unit by themselves.
+  const keys = Object.keys(value)
+    .filter((key) => value[key] !== undefined)
+    .sort();
+  writeCount(to, keys.length);
+  for (const key of keys) {
     writeText(to, key);
-    write(to, member, depth + 1);
+    write(to, value[key], depth + 1);
   }
 }
 
@@ -105,9 +108,10 @@ function writeNatural(to: Writer, value: bigint): void {
 /** A natural below 2^53. */
 function writeCount(to: Writer, value: number): void {
   let size = 0;
-  for (let left = value; left > 0; left = Math.floor(left / 256)) size++;
-  to.uint(1, size);
-  to.uint(size, value);
+  for (let left = value; left >= 1; left /= 256) size++;
+  to.byte(size);
+  if (size === 1) to.byte(value);
+  else to.uint(size, value);
 }
 
 function writeBytes(to: Writer, bytes: Uint8Array): void {
@@ -192,7 +196,7 @@ function read(from: Cursor, depth: number): Plain {
     case tags.text:
       return readText(from);
     case tags.bytes:
-      return Uint8Array.from(take(from, readCount(from)));
+      return new Uint8Array(take(from, readCount(from)));
     case tags.list:
       return Array.from({ length: readCount(from) }, () => read(from, depth + 1));
     case tags.object:
@@ -215,18 +219,29 @@ function readObject(from: Cursor, depth: number): Plain {
   return Object.fromEntries(members);
 }
 
-function takeMagnitude(from: Cursor): Uint8Array {
-  const bytes = take(from, takeByte(from));
-  if (bytes[0] === 0) throw new Fault('malformed', 'leading zero');
-  return bytes;
+/** Where a number ends. Its bytes follow the cursor. */
+function magnitudeEnd(from: Cursor): number {
+  const size = takeByte(from);
+  const end = from.at + size;
+  if (end > from.bytes.length) throw new Fault('truncated', `${size} bytes needed, ${from.bytes.length - from.at} left`);
+  if (from.bytes[from.at] === 0 && size > 0) throw new Fault('malformed', 'leading zero');
+  return end;
 }
 
 function readNatural(from: Cursor): bigint {
-  const bytes = takeMagnitude(from);
-  if (bytes.length <= 6) return BigInt(bytes.reduce((value, byte) => value * 256 + byte, 0));
-  return bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  const end = magnitudeEnd(from);
+  if (end - from.at <= 6) return BigInt(readUpTo(from, end));
+  let value = 0n;
+  for (; from.at < end; from.at += 1) value = (value << 8n) | BigInt(from.bytes[from.at] ?? 0);
+  return value;
 }
-const readInteger = (from: Cursor): number => safe(takeMagnitude(from).reduce((value, byte) => value * 256 + byte, 0));
+const readInteger = (from: Cursor): number => safe(readUpTo(from, magnitudeEnd(from)));
+
+function readUpTo(from: Cursor, end: number): number {
+  let value = 0;
+  for (; from.at < end; from.at += 1) value = value * 256 + (from.bytes[from.at] ?? 0);
+  return value;
+}
 
 function safe(value: number): number {
   if (!Number.isSafeInteger(value)) throw new Fault('malformed', `integer ${value}`);
@@ -241,13 +256,45 @@ function readCount(from: Cursor): number {
 }
 
 const shortText = 64;
+/** Nearly every text is a member's name: short, ASCII, and met again and again. Each has a place by the sum of its bytes. */
+const names: string[] = [];
+const NAMES = 1024;
 
 function readText(from: Cursor): string {
-  const bytes = take(from, readCount(from));
-  if (bytes.length <= shortText && bytes.every((byte) => byte < 0x80)) return String.fromCharCode(...bytes);
+  const length = readCount(from);
+  if (length <= shortText) {
+    const name = readName(from, length);
+    if (name !== undefined) return name;
+  }
+  const bytes = take(from, length);
   try {
     return strictUtf8.decode(bytes);
   } catch {
     throw new Fault('malformed', 'text that is not UTF-8');
   }
+}
+
+/** Undefined, and nothing taken, if it is not ASCII. */
+function readName(from: Cursor, length: number): string | undefined {
+  const { bytes, at } = from;
+  const end = at + length;
+  let sum = length;
+  for (let i = at; i < end; i++) {
+    const byte = bytes[i] ?? 0x80;
+    if (byte >= 0x80) return undefined;
+    sum = (sum * 31 + byte) % 65_521;
+  }
+  const place = sum % NAMES;
+  from.at = end;
+  const known = names[place];
+  if (known !== undefined && isThere(known, bytes, at, length)) return known;
+  const name = String.fromCharCode(...bytes.subarray(at, end));
+  names[place] = name;
+  return name;
+}
+
+function isThere(text: string, bytes: Uint8Array, at: number, length: number): boolean {
+  if (text.length !== length) return false;
+  for (let i = 0; i < length; i++) if (text.charCodeAt(i) !== bytes[at + i]) return false;
+  return true;
 }

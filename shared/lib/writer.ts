@@ -24,10 +24,18 @@ export class Writer {
     this.buffer.set(value, start);
   }
 
+  /** 0 to 255. */
+  byte(value: number): void {
+    // Before the buffer is looked up: growing replaces it.
+    const start = this.grow(1);
+    this.buffer[start] = value;
+  }
+
   /** Characters below 0x80 only. */
   ascii(text: string): void {
     const start = this.grow(text.length);
-    for (let i = 0; i < text.length; i++) this.buffer[start + i] = text.charCodeAt(i);
+    const { buffer } = this;
+    for (let i = 0; i < text.length; i++) buffer[start + i] = text.charCodeAt(i);
   }
 
   uint(size: number, value: number): void {
