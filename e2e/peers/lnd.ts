@@ -9,7 +9,7 @@ import { fromHex, toHex } from '../../shared/lib/bytes.ts';
 import { err, ok, type Result } from '../../shared/lib/result.ts';
 import { waitFor } from '../lab/wait.ts';
 import type { Btcd } from './btcd.ts';
-import type { InvoiceState, Peer, PeerChannel } from './peer.ts';
+import type { GraphEdge, InvoiceState, Peer, PeerChannel } from './peer.ts';
 import { type Daemon, freePort, startDaemon } from './process.ts';
 
 const START_MS = 60_000;
@@ -17,9 +17,6 @@ const START_MS = 60_000;
 const OPEN_MS = 11 * 60_000;
 /** It waits for the other side's `shutdown` before it tells anything. */
 const CLOSE_MS = 60_000;
-
-/** What a node asks for passing payments on over a channel. */
-export type LndPolicy = { readonly nodeId: string; readonly disabled: boolean };
 
 export type LndPeer = Peer & {
   readonly logFile: string;
@@ -29,8 +26,7 @@ export type LndPeer = Peer & {
   kill(): Promise<void>;
   /** Forgets what its payments taught it about other nodes. */
   forgetLessons(): Promise<void>;
-  /** A channel as its graph has it, with the policies that it has heard of; undefined if it has not heard of the channel. */
-  edge(shortChannelId: bigint): Promise<{ readonly policies: readonly LndPolicy[] } | undefined>;
+  edge(shortChannelId: bigint): Promise<GraphEdge | undefined>;
   /** Names in words why channels that are being opened or closed are not there yet: LND's own JSON. */
   pending(): Promise<unknown>;
 };
@@ -225,7 +221,7 @@ export async function createLndPeer(options: {
     return err(lastError);
   }
 
-  async function edge(chanId: string): Promise<{ readonly policies: readonly LndPolicy[] } | undefined> {
+  async function edge(chanId: string): Promise<GraphEdge | undefined> {
     try {
       const { node1_pub, node2_pub, node1_policy, node2_policy } = await call(Edge, 'GET', `/v1/graph/edge/${chanId}`);
       return {
