@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureBrowser } from './browsers.ts';
+import { announceScenarios } from './interop/announce.ts';
 import { cheatScenarios } from './interop/cheats.ts';
 import { closeScenarios } from './interop/closes.ts';
 import { cutScenarios } from './interop/cuts.ts';
@@ -59,7 +60,16 @@ async function run(scenario: string, peer: string, work: () => Promise<string>):
 }
 
 const only = process.env.BECKON_ONLY;
-const all = [...scenarios, ...paymentScenarios, ...kindScenarios, ...farScenarios, ...cutScenarios, ...closeScenarios, ...cheatScenarios];
+const all = [
+  ...scenarios,
+  ...paymentScenarios,
+  ...kindScenarios,
+  ...farScenarios,
+  ...cutScenarios,
+  ...closeScenarios,
+  ...cheatScenarios,
+  ...announceScenarios,
+];
 const isWanted = ({ name }: { readonly name: string }): boolean =>
   only === undefined || only.split(',').some((part) => (part.length === 1 ? name.startsWith(`(${part})`) : name.includes(part)));
 const times = Number(process.env.BECKON_TIMES ?? 1);

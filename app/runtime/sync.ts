@@ -16,6 +16,7 @@ import {
 } from '../../shared/protocol/session.ts';
 import type { PeerRecord } from '../store/schema.ts';
 import { commit, loadPeers, setting } from '../store/store.ts';
+import { sayUpdates } from './announce.ts';
 import { sealBackup } from './backup.ts';
 import { sendBroadcasts } from './broadcast.ts';
 import { followChain } from './chain.ts';
@@ -89,7 +90,8 @@ export async function takeFrames(ports: Ports, frames: readonly Frame[], into: C
  */
 async function afterDue(ports: Ports, into: Collected): Promise<Receiving> {
   let receiving = await settleSets(ports, into);
-  if (await tellTerms(ports, receiving.live, into)) receiving = await settleSets(ports, into);
+  const told = await tellTerms(ports, receiving.live, into);
+  if ((await sayUpdates(ports, told ? await livePeers(ports) : receiving.live, into)) || told) receiving = await settleSets(ports, into);
   const due = receiving.live.filter(({ state }) => (nextDeadlineMs(state) ?? Number.POSITIVE_INFINITY) <= ports.now());
   if (due.length === 0) return receiving;
   await tick(ports, due, into);

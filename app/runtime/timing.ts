@@ -51,6 +51,8 @@ export function timedSigner(open: OpenSigner, stopwatch: () => number, parts: Pa
       signSpend: (spend) => measure('signMs', () => signer.signSpend(spend)),
       pinCloseScript: (script, guard) => signer.pinCloseScript(script, guard),
       signClosing: (closing, guard) => measure('signMs', () => signer.signClosing(closing, guard)),
+      allowAnnouncement: (guard) => signer.allowAnnouncement(guard),
+      signAnnouncement: (request, guard) => measure('signMs', () => signer.signAnnouncement(request, guard)),
     };
   };
 }

@@ -49,6 +49,10 @@ export type PeerRecord = {
   readonly told?:
     | { readonly epoch: number; readonly timestamp: number; readonly terms: { readonly [channel: string]: string } }
     | undefined;
+  /** Our newest `channel_update` of each announced channel, by channel id, and in which epoch we said it. */
+  readonly announced?:
+    | { readonly [channel: string]: { readonly epoch: number; readonly timestamp: number; readonly terms: string } }
+    | undefined;
   /** The relay wakes us no more for what this peer says, until it has been quiet for a while. */
   readonly wakesSpentAtMs?: number | undefined;
 };

@@ -9,7 +9,7 @@ import { fromHex, toHex } from '../../shared/lib/bytes.ts';
 import { err, ok, type Result } from '../../shared/lib/result.ts';
 import { waitFor } from '../lab/wait.ts';
 import type { Btcd } from './btcd.ts';
-import type { InvoiceState, Peer, PeerChannel } from './peer.ts';
+import type { GraphEdge, InvoiceState, Peer, PeerChannel } from './peer.ts';
 import { type Daemon, freePort, startDaemon } from './process.ts';
 
 const START_MS = 60_000;
@@ -26,6 +26,7 @@ export type LndPeer = Peer & {
   kill(): Promise<void>;
   /** Forgets what its payments taught it about other nodes. */
   forgetLessons(): Promise<void>;
+  edge(shortChannelId: bigint): Promise<GraphEdge | undefined>;
   /** Names in words why channels that are being opened or closed are not there yet: LND's own JSON. */
   pending(): Promise<unknown>;
 };
@@ -56,8 +57,8 @@ const Pending = v.object({
     }),
   ),
 });
-const Policy = v.nullable(v.unknown());
-const Edge = v.object({ node1_pub: v.string(), node1_policy: Policy, node2_policy: Policy });
+const Policy = v.nullable(v.object({ disabled: v.boolean() }));
+const Edge = v.object({ node1_pub: v.string(), node2_pub: v.string(), node1_policy: Policy, node2_policy: Policy });
 const Opened = v.object({ funding_txid_bytes: v.string() });
 const Peers = v.object({ peers: v.array(v.object({ pub_key: v.string() })) });
 const Balance = v.object({ confirmed_balance: v.string() });
@@ -220,19 +221,27 @@ export async function createLndPeer(options: {
     return err(lastError);
   }
 
+  async function edge(chanId: string): Promise<GraphEdge | undefined> {
+    try {
+      const { node1_pub, node2_pub, node1_policy, node2_policy } = await call(Edge, 'GET', `/v1/graph/edge/${chanId}`);
+      return {
+        policies: [
+          ...(node1_policy ? [{ nodeId: node1_pub, disabled: node1_policy.disabled }] : []),
+          ...(node2_policy ? [{ nodeId: node2_pub, disabled: node2_policy.disabled }] : []),
+        ],
+      };
+    } catch (error) {
+      if (error instanceof Error && /edge not found/.test(error.message)) return undefined;
+      throw error;
+    }
+  }
+
   /**
    * A channel of its own is in its graph a moment after its link is up. Before that LND answers our `shutdown` with the `error` "unable
    * to disable channel: edge not found".
    */
-  async function isInItsGraph(chanId: string): Promise<boolean> {
-    try {
-      const { node1_pub, node1_policy, node2_policy } = await call(Edge, 'GET', `/v1/graph/edge/${chanId}`);
-      return (node1_pub === id ? node1_policy : node2_policy) !== null;
-    } catch (error) {
-      if (error instanceof Error && /edge not found/.test(error.message)) return false;
-      throw error;
-    }
-  }
+  const isInItsGraph = async (chanId: string): Promise<boolean> =>
+    (await edge(chanId))?.policies.some(({ nodeId }) => nodeId === id) ?? false;
 
   const peer: LndPeer = {
     alias,
@@ -400,6 +409,7 @@ export async function createLndPeer(options: {
     async forgetLessons() {
       await call(v.unknown(), 'POST', '/v2/router/mc/reset', {});
     },
+    edge: (shortChannelId) => edge(shortChannelId.toString()),
     pending: () => call(v.unknown(), 'GET', '/v1/channels/pending'),
 
     address: async () => (await call(Address, 'GET', '/v1/newaddress?type=WITNESS_PUBKEY_HASH')).address,

@@ -45,6 +45,9 @@ export type PayOptions = {
 
 export type OpenOptions = { readonly public?: boolean; readonly pushSat?: bigint };
 
+/** A channel of the network, with the policies that were heard of. */
+export type GraphEdge = { readonly policies: readonly { readonly nodeId: string; readonly disabled: boolean }[] };
+
 export type Peer = {
   readonly alias: string;
   /** Node id: 33-byte public key, hex. */
@@ -78,6 +81,8 @@ export type Peer = {
   /** The same without an invoice: to a node that has a channel with this peer, or that its graph knows. */
   keysend(to: string, amountMsat: bigint): Promise<Result<string, string>>;
 
+  /** A channel as its graph has it; undefined if it has not heard of the channel. Of peers that can be asked. */
+  edge?(shortChannelId: bigint): Promise<GraphEdge | undefined>;
   /** From now on its commitments are to cost this, in sat per kw. Of peers whose mind can be changed. */
   setFeerate?(perKw: number): Promise<void>;
   /** Resolves when every block of now has been dealt with; of peers that can tell. */

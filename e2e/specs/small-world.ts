@@ -23,9 +23,15 @@ export type SmallWorld = {
 
 const COINS = 3;
 
-export async function startSmallWorld(
-  options: { readonly deps?: RelayDeps; readonly limits?: Record<string, number>; readonly coinSat?: bigint } = {},
-): Promise<SmallWorld> {
+export type SmallWorldOptions = {
+  readonly deps?: RelayDeps;
+  readonly limits?: Record<string, number>;
+  readonly coinSat?: bigint;
+  /** The relay reads Alice's gossip. */
+  readonly gossip?: boolean;
+};
+
+export async function startSmallWorld(options: SmallWorldOptions = {}): Promise<SmallWorld> {
   const chain = await startChain();
   const rpc = await startRpc(chain);
   const alice = await createLdkPeer({ alias: 'Alice', source: chain, dir: temporary('alice') });
@@ -40,6 +46,7 @@ export async function startSmallWorld(
     BECKON_CHAIN: rpc.url,
     BECKON_NETWORK: 'regtest',
     BECKON_CHAIN_POLL_MS: '100',
+    ...(options.gossip ? { BECKON_GOSSIP: `${alice.id}@${alice.host}:${alice.port}` } : {}),
   });
   if (!config.ok) throw new Error(config.error.problems.join('\n'));
   let settings = { ...config.value, limits: { ...config.value.limits, handoverTimeoutMs: 2_000, ...options.limits } };
@@ -66,7 +73,7 @@ export async function startSmallWorld(
 /** A node with a wallet that is connected to Alice. */
 export async function connectedSelf(
   world: SmallWorld,
-  options: Partial<SelfOptions> & { readonly onOpen?: 'sign' | 'ask' | 'refuse' } = {},
+  options: Partial<SelfOptions> & { readonly onOpen?: 'sign' | 'ask' | 'refuse'; readonly allowPublic?: boolean } = {},
 ): Promise<{ self: Self; nodeId: string }> {
   const self = await startSelf({ relayUrl: world.relayUrl, ...options });
   const nodeId = await makeWallet(self);
@@ -75,7 +82,7 @@ export async function connectedSelf(
     minFundingSat: '20000',
     maxFundingSat: '16777215',
     minDepth: 3,
-    allowPublic: false,
+    allowPublic: options.allowPublic ?? false,
     promptMinutes: 5,
   };
   await self.call('set-policy', rules);

@@ -53,7 +53,7 @@ const known: { readonly [type: number]: Attention } = {
   256: 'drop', // channel_announcement
   257: 'drop', // node_announcement
   258: 'queue', // channel_update: a peer tells its own for our channel; the session keeps a few
-  259: 'queue', // announcement_signatures
+  259: 'wake', // announcement_signatures: nobody can pay over the channel before our channel_update follows it
   261: 'drop', // query_short_channel_ids
   262: 'drop', // reply_short_channel_ids_end
   263: 'drop', // query_channel_range

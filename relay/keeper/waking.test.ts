@@ -141,7 +141,7 @@ test('a nudge reaches whoever is there, as something that somebody waits for', (
 
 test('updates, warnings, gossip and odd unknown messages do not wake', async () => {
   const { link } = await openAndSleep();
-  for (const type of [UPDATE_ADD, 1, 258, 259, 256, 257, 32_769]) link.events.message(messageOf(type));
+  for (const type of [UPDATE_ADD, 1, 258, 2, 256, 257, 32_769]) link.events.message(messageOf(type));
   pass(10_000);
   expect(wakes).toEqual([]);
   expect(keeper.pendingFor(ME).frames).toHaveLength(4);

@@ -30,7 +30,8 @@ export async function tellTerms(ports: Ports, live: readonly Live[], into: Colle
       return rules.on ? told?.epoch !== state.epoch || before !== now : before !== undefined && before !== OFF;
     };
     const channels = state.channels.flatMap((channel) => {
-      if (channel.tag !== 'normal') return [];
+      // What is announced has its update from `announce.ts`.
+      if (channel.tag !== 'normal' || channel.announcement?.complete) return [];
       const shortChannelId = scidForPeer(channel);
       const key = toHex(channel.commitments.channelId);
       return shortChannelId !== undefined && isNew(key) ? [{ channel, shortChannelId, key }] : [];

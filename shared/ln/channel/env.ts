@@ -26,6 +26,8 @@ export type Env = {
   readonly entropy: Uint8Array;
   readonly chainHash: Uint8Array;
   readonly policy: OpenPolicy;
+  /** The node id of the other end. */
+  readonly peerId: Uint8Array;
   /** With this peer, in its last `init`. */
   readonly negotiated: Negotiated;
   /** Our own idea of the fee range, for judging `feerate_per_kw`. */

@@ -72,6 +72,7 @@ type DetailCode =
   | 'revocation-secret-wrong'
   | 'closing-signature-invalid'
   | 'closing-invalid'
+  | 'announcement-signature-invalid'
   | 'signer-refused'
   | 'peer-error';
 
@@ -109,7 +110,9 @@ type BareCode =
   | 'not-usable'
   | 'quiescent'
   | 'shutdown-script-form'
-  | 'shutdown-script-differs';
+  | 'shutdown-script-differs'
+  | 'announcement-unasked'
+  | 'announcement-elsewhere';
 
 export type ChannelError =
   | { readonly code: LimitCode; readonly got: bigint; readonly limit: bigint }
@@ -205,6 +208,10 @@ const table: { readonly [C in ChannelErrorCode]: Row } = {
   'close-fee-no-overlap': ['warn', 'we have no closing fee in common'],
   'shutdown-script-form': ['warn', 'scriptpubkey of shutdown is not of a valid form'],
   'shutdown-script-differs': ['disconnect', 'scriptpubkey of shutdown is not the upfront_shutdown_script'],
+  // announcement_signatures. BOLT 7: "SHOULD send a `warning`.", "MAY send a `warning` and close the connection, or send an `error` and fail the channel."
+  'announcement-unasked': ['warn', 'this channel is not to be announced'],
+  'announcement-elsewhere': ['warn', 'short_channel_id of announcement_signatures is not where the funding output is'],
+  'announcement-signature-invalid': ['disconnect', 'a signature is not valid for our channel_announcement'],
   // channel_reestablish: BOLT 2 § Message Retransmission says "fail the channel" for each of these.
   'reestablish-zero': ['fail-channel', 'next_commitment_number is zero'],
   'reestablish-commitment-number': ['fail-channel', 'next_commitment_number is not the one we expect'],

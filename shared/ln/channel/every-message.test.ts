@@ -81,6 +81,13 @@ const samples: { readonly [N in ChannelMessage['name']]: (scene: Scene, id: Uint
   }),
   stfu: (_, channelId) => ({ name: 'stfu', channelId, initiator: 1 }),
   channel_reestablish: ({ opener }, channelId) => opener.reestablish({ channelId }),
+  announcement_signatures: (_, channelId) => ({
+    name: 'announcement_signatures',
+    channelId,
+    shortChannelId: 1n,
+    nodeSignature: new Uint8Array(64),
+    bitcoinSignature: new Uint8Array(64),
+  }),
 };
 /** The words of a fault that has no figures, as they go to the peer. */
 const textOf = (code: ChannelErrorCode): string => describeError({ code, got: 0n, limit: 0n } as ChannelError).split(':')[0] ?? '';
@@ -133,6 +140,8 @@ const early: Row = {
   revoke_and_ack: 'misplaced-message',
   stfu: 'misplaced-message',
   channel_reestablish: 'reestablish-repeated',
+  // The channel of these scenes is no public one.
+  announcement_signatures: 'announcement-unasked',
 };
 const updating: Row = {
   ...early,
@@ -163,6 +172,7 @@ const everywhere = (outcome: Outcome): Row => ({
   revoke_and_ack: outcome,
   stfu: outcome,
   channel_reestablish: outcome,
+  announcement_signatures: outcome,
 });
 
 /** The peer opened the channel and pushed some of it to us. */
@@ -236,7 +246,12 @@ const states: readonly Case[] = [
   {
     tag: 'syncing normal',
     reach: reachSyncing,
-    row: { ...everywhere('message-before-reestablish'), channel_ready: [], channel_reestablish: ['channel_ready'] },
+    row: {
+      ...everywhere('message-before-reestablish'),
+      channel_ready: [],
+      announcement_signatures: [],
+      channel_reestablish: ['channel_ready'],
+    },
     leaves: { channel_reestablish: 'normal' },
   },
 ];
@@ -273,7 +288,13 @@ describe.each(states)('$tag', ({ tag, reach, row, leaves = {} }) => {
 });
 
 describe('no such channel', () => {
-  test.each(names)('recv %s -- an error with that id', (name) => {
+  test('recv announcement_signatures -- nothing: BOLT 1 has an error for types up to 255', () => {
+    const scene = reachNormal();
+    const heard = deliver(scene, 'announcement_signatures', hash('unknown channel'));
+    expect([heard.names, heard.disconnects, scene.node.tags]).toEqual([[], [], ['normal']]);
+  });
+
+  test.each(names.filter((name) => name !== 'announcement_signatures'))('recv %s -- an error with that id', (name) => {
     const scene = reachNormal();
     const id = hash('unknown channel');
     const heard = deliver(scene, name, id);

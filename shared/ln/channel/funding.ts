@@ -52,7 +52,7 @@ export function receiveFundingCreated(
   const outpoint: Outpoint = { txid: msg.fundingTxid, vout: msg.fundingOutputIndex };
   const ours = firstLocal(terms, outpoint, signer);
   // BOLT 2: "if `signature` is incorrect OR non-compliant with LOW-S-standard rule"
-  const accepted = signer.acceptLocalCommitment(ours, msg.signature, [], pinned(terms, signer, freshGuard));
+  const accepted = signer.acceptLocalCommitment(ours, msg.signature, [], pinned(terms, signer));
   if (!accepted.ok) return err(accepted.error.code === 'signature-invalid' ? badSignature(ours) : refused(accepted.error));
   const signed = signer.signRemoteCommitment(firstRemote(terms, outpoint), [], accepted.value.guard);
   if (!signed.ok) return err(refused(signed.error));
@@ -63,12 +63,13 @@ export function receiveFundingCreated(
   });
 }
 
-/** An upfront script of ours binds the signer from the start. */
-function pinned(terms: ChannelTerms, signer: ChannelSigner, guard: SignerGuard): SignerGuard {
+/** An upfront script of ours binds the signer from the start, and a channel that was not opened as public is never announced. */
+function pinned(terms: ChannelTerms, signer: ChannelSigner): SignerGuard {
   const script = terms.local.upfrontShutdownScript;
-  if (!script) return guard;
-  const pin = signer.pinCloseScript(script, guard);
-  return pin.ok ? pin.value.guard : guard;
+  const pin = script && signer.pinCloseScript(script, freshGuard);
+  const guard = pin?.ok ? pin.value.guard : freshGuard;
+  const allowed = terms.isPublic ? signer.allowAnnouncement(guard) : undefined;
+  return allowed?.ok ? allowed.value.guard : guard;
 }
 
 /** `funding_created`, ours: signs the peer's commitment 0. The transaction stays here until the answer. */
@@ -77,7 +78,7 @@ export function sendFundingCreated(
   outpoint: Outpoint,
   signer: ChannelSigner,
 ): Result<{ readonly guard: SignerGuard; readonly message: OutMessage }, ChannelError> {
-  const signed = signer.signRemoteCommitment(firstRemote(terms, outpoint), [], pinned(terms, signer, freshGuard));
+  const signed = signer.signRemoteCommitment(firstRemote(terms, outpoint), [], pinned(terms, signer));
   if (!signed.ok) return err(refused(signed.error));
   return ok({
     guard: signed.value.guard,

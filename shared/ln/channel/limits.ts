@@ -31,6 +31,9 @@ export const minAcceptedHtlcs = 5;
 /** Re-orgs are deeper than this in no chain that we would trust with money. */
 export const buriedDepth = 6;
 
+/** BOLT 7: "If the funding transaction has less than 6 confirmations: MUST NOT send `channel_announcement`." */
+export const announceDepth = 6;
+
 /** BOLT 2: `cltv_expiry` below it is a block height. */
 export const heightLimit = 500_000_000;
 /** BOLT 4: the bit of a failure code that says the onion could not be read. */

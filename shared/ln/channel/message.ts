@@ -20,11 +20,12 @@ export type ClosingSigned = Named<'closing_signed'>;
 export type ClosingComplete = Named<'closing_complete'>;
 export type ClosingSig = Named<'closing_sig'>;
 export type Stfu = Named<'stfu'>;
+export type AnnouncementSignatures = Named<'announcement_signatures'>;
 
 /** What a channel hears: every message that names a channel, without those that start one or end several. */
 export type ChannelMessage = Exclude<
   Extract<PeerMessage, { readonly channelId: Uint8Array } | { readonly temporaryChannelId: Uint8Array }>,
-  { readonly name: 'open_channel' | 'error' | 'warning' | 'announcement_signatures' }
+  { readonly name: 'open_channel' | 'error' | 'warning' }
 >;
 
 /** What a channel says. */
@@ -47,6 +48,8 @@ export type OutMessage = Named<
   | 'closing_signed'
   | 'closing_complete'
   | 'closing_sig'
+  | 'announcement_signatures'
+  | 'channel_announcement'
   | 'error'
   | 'warning'
 >;

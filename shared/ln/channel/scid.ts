@@ -2,7 +2,7 @@
 import type { Commitments } from './commitments.ts';
 import type { Ground } from './state.ts';
 
-type Named = Ground & { readonly commitments: Commitments };
+export type Named = Ground & { readonly commitments: Commitments };
 
 /** Block, transaction and output of the funding; undefined before it is confirmed. */
 export const shortChannelIdOf = ({ confirmed, commitments }: Named): bigint | undefined =>

@@ -24,6 +24,19 @@ export type Ground = {
   readonly confirmed?: Confirmation;
   /** Of the opener, who sends it again whenever it is not in the chain; let go once it is buried. */
   readonly fundingTransaction?: Uint8Array;
+  /** Of a public channel. Falls with the place in the chain that it names. */
+  readonly announcement?: Announcement;
+};
+
+/** How far the announcement of a public channel is. BOLT 7 § The `announcement_signatures` Message. */
+export type Announcement = {
+  readonly shortChannelId: bigint;
+  /** The peer's signatures, checked once the channel is `complete`: they may come before the funding is deep enough for us. */
+  readonly remote?: { readonly nodeSignature: Uint8Array; readonly bitcoinSignature: Uint8Array };
+  /** All four signatures are there and good, and the peer was given the announcement. */
+  readonly complete?: true;
+  /** Our `announcement_signatures` on this connection: `owed` to a peer that said its own. */
+  readonly ours?: 'owed' | 'sent';
 };
 
 /** Height and clock (ms) together: a node whose headers were behind must not count the blocks that it had missed. */
@@ -143,9 +156,10 @@ export const liveOf = (state: ChannelState): Exclude<ChannelState, Offline | Syn
   state.tag === 'offline' || state.tag === 'syncing' ? state.was : state;
 
 /** What goes along into whatever the channel becomes. */
-export const groundOf = ({ confirmed, fundingTransaction }: Ground): Ground => ({
+export const groundOf = ({ confirmed, fundingTransaction, announcement }: Ground): Ground => ({
   ...(confirmed ? { confirmed } : {}),
   ...(fundingTransaction ? { fundingTransaction } : {}),
+  ...(announcement ? { announcement } : {}),
 });
 
 const liveTags: readonly ChannelTag[] = [

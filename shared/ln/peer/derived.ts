@@ -4,6 +4,7 @@ import type { Commitments } from '../channel/commitments.ts';
 import { factsOf } from '../channel/facts.ts';
 import { quietMs } from '../channel/limits.ts';
 import { type ChannelState, type Closing, commitmentsOf, type Ground, isLive, isPending, liveOf } from '../channel/state.ts';
+import { announceHeight } from '../channel/states/announcing.ts';
 import { nextHtlcHeight } from '../channel/states/live.ts';
 import { nextHeight as nextOnchainHeight, broadcasts as onchainBroadcasts, outputWatches as onchainWatches } from '../onchain/machine.ts';
 import type { OutputWatch } from '../onchain/types.ts';
@@ -68,9 +69,16 @@ export function nextHeight(state: PeerState, height: number, openSigner: OpenSig
     state.channels.map((channel) => {
       const live = liveOf(channel);
       if (live.tag === 'closing') return nextOnchainHeight(live.onchain, factsOf(live, { openSigner }), height);
-      return isLive(live) || live.tag === 'failed' ? nextHtlcHeight(live.commitments) : undefined;
+      const due = isLive(live) || live.tag === 'failed' ? nextHtlcHeight(live.commitments) : undefined;
+      return least([due, toAnnounce(live, height)]);
     }),
   );
+}
+
+/** Only while it is to come: once it is there, the next look at the channel sees to it. */
+function toAnnounce(channel: ChannelState, height: number): number | undefined {
+  const due = channel.tag === 'normal' ? announceHeight(channel) : undefined;
+  return due !== undefined && due > height ? due : undefined;
 }
 
 /**

@@ -100,6 +100,7 @@ const guard = v.strictObject({
   localSighash: maybe(id),
   localPublished: maybe(v.literal(true)),
   closeScript: maybe(bytes),
+  announced: maybe(v.literal(true)),
 });
 const commitments = v.strictObject({
   channelId: id,
@@ -127,7 +128,13 @@ const commitments = v.strictObject({
 });
 export const moment = v.strictObject({ height: count, ms: count });
 export const confirmed = maybe(v.strictObject({ height: count, txIndex: count }));
-const ground = { confirmed, fundingTransaction: maybe(bytes) };
+const announcement = v.strictObject({
+  shortChannelId: amount,
+  remote: maybe(v.strictObject({ nodeSignature: signature, bitcoinSignature: signature })),
+  complete: maybe(v.literal(true)),
+  ours: maybe(v.picklist(['owed', 'sent'])),
+});
+const ground = { confirmed, fundingTransaction: maybe(bytes), announcement: maybe(announcement) };
 const errorCode = v.custom<ChannelErrorCode>(isErrorCode, 'not an error code');
 
 const spend = v.strictObject({ outpoint, txid: id, transaction: bytes, height: count });

@@ -57,6 +57,16 @@ function busyPair(): Pair {
   return pair;
 }
 
+/** The funding is in block 900; bob sees it six blocks deep. */
+function publicPair(aliceHeight: number): Pair {
+  const pair = new Pair({ name: 'public', isPublic: true });
+  pair.alice.height = aliceHeight;
+  pair.bob.height = 905;
+  pair.connect();
+  pair.settle();
+  return pair;
+}
+
 /** Every tag, and every optional member once. */
 const states: { readonly [T in ChannelTag]: () => PeerState } & { readonly [name: string]: () => PeerState } = {
   'wait-for-approval': () => reachApproval().node.state,
@@ -97,6 +107,14 @@ const states: { readonly [T in ChannelTag]: () => PeerState } & { readonly [name
     pair.flush('alice');
     pair.flush('bob');
     pair.deliver('alice');
+    return pair.alice.state;
+  },
+  // The peer's signatures came before our sixth block; then all is said.
+  announcing: () => publicPair(904).alice.state,
+  announced: () => {
+    const pair = publicPair(904);
+    pair.alice.height = 905;
+    pair.flush('alice');
     return pair.alice.state;
   },
   failed: () => {

@@ -36,7 +36,7 @@ export type PeerStep = { readonly state: PeerState; readonly effects: readonly P
 
 export function stepPeer(state: PeerState, command: PeerCommand, given: PeerEnv): PeerStep {
   const at = draft(state);
-  const env: Env = { ...given, negotiated: negotiatedWith(at.remoteFeatures) };
+  const env: Env = { ...given, peerId: at.peerId, negotiated: negotiatedWith(at.remoteFeatures) };
   switch (command.tag) {
     case 'connected':
       connected(at, command.epoch, env);

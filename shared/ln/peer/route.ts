@@ -79,12 +79,17 @@ function receiveKnown(at: Draft, msg: PeerMessage, env: Env): void {
       if (policy) at.effects.push({ tag: 'peer-policy', policy });
       break;
     }
-    // The relay answers pings; blobs and other gossip are nothing that we asked for; we announce no channel yet.
+    case 'announcement_signatures': {
+      // Gossip about a channel that is not here is nobody's fault. BOLT 1 has an `error` for types up to 255 only.
+      const channel = find(at, msg.channelId);
+      if (channel) advance(at, channel, { tag: 'recv', msg }, env);
+      break;
+    }
+    // The relay answers pings; blobs and other gossip are nothing that we asked for.
     case 'ping':
     case 'pong':
     case 'peer_storage':
     case 'peer_storage_retrieval':
-    case 'announcement_signatures':
     case 'channel_announcement':
     case 'node_announcement':
     case 'query_short_channel_ids':

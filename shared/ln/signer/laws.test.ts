@@ -138,7 +138,7 @@ it('a channel’s keys depend on its path, and the signer is a function of its s
     htlc: secret(5),
     commitmentSeed: secret(6),
   };
-  expect(memorySigner(secrets, wallet).basepoints).toEqual({
+  expect(memorySigner(secrets, wallet, () => secret(7)).basepoints).toEqual({
     fundingPubkey: pointFromSecret(secret(1)),
     revocationBasepoint: pointFromSecret(secret(2)),
     paymentBasepoint: pointFromSecret(secret(3)),

@@ -6,8 +6,10 @@
  * hands back. An operation answers with the next guard; a refusal is a value and changes nothing.
  */
 import type { Result } from '../../lib/result.ts';
+import type { EndSignatures } from '../gossip/announce.ts';
 import type { Basepoints, CommitmentTemplate, Outpoint } from '../tx/commitment.ts';
 import type { Transaction } from '../tx/transaction.ts';
+import type { ChannelAnnouncement } from '../wire/messages/gossip.ts';
 
 /** Two 31-bit numbers drawn once per channel; the channel's keys are at m/…/a'/b' (hardened) of the seed, see `keys/seed.ts`. */
 export type KeyPath = readonly [number, number];
@@ -56,6 +58,8 @@ export type SignerGuard = {
   readonly localPublished?: true;
   /** Where a mutual close may pay us: set once, by the upfront script or when `shutdown` goes out. */
   readonly closeScript?: Uint8Array;
+  /** The channel was opened to be announced. Said before anything was signed, or never. */
+  readonly announced?: true;
 };
 
 export const freshGuard: SignerGuard = { releasedBelow: 0n, revokedBelow: 0n };
@@ -77,7 +81,8 @@ export type SignerErrorCode =
   | 'destination-unknown'
   | 'fee-out-of-range'
   | 'htlcs-pending'
-  | 'spend-invalid';
+  | 'spend-invalid'
+  | 'announcement-refused';
 export type SignerError = { readonly code: SignerErrorCode; readonly detail: string };
 /** `index`: which of the HTLC signatures, absent for the commitment's own. */
 export type SignatureInvalid = { readonly code: 'signature-invalid'; readonly detail: string; readonly index?: number };
@@ -128,6 +133,21 @@ export type Closing = {
   readonly maxFeeSat: bigint;
 };
 
+/** What a `channel_announcement` says besides what the signer knows: our node and our funding key. BOLT 7. */
+export type AnnouncementRequest = {
+  readonly chainHash: Uint8Array;
+  /** Of the funding output in the chain, never an alias. */
+  readonly shortChannelId: bigint;
+  readonly peerId: Uint8Array;
+  readonly remoteFundingPubkey: Uint8Array;
+};
+/** `message` still lacks all four signatures; `direction`: 0 where we are its `node_1`. */
+export type SignedAnnouncement = {
+  readonly message: ChannelAnnouncement;
+  readonly direction: 0 | 1;
+  readonly signatures: EndSignatures;
+};
+
 export interface ChannelSigner {
   readonly basepoints: Basepoints;
   /** Our per-commitment point for commitment number n (33 bytes). */
@@ -165,6 +185,10 @@ export interface ChannelSigner {
   /** Fixes where a mutual close pays us; another script later is refused. */
   pinCloseScript(scriptPubKey: Uint8Array, guard: SignerGuard): Result<{ guard: SignerGuard }, SignerError>;
   signClosing(closing: Closing, guard: SignerGuard): Result<Uint8Array, SignerError>;
+  /** The channel is to be a public one: only before its first signature. */
+  allowAnnouncement(guard: SignerGuard): Result<{ guard: SignerGuard }, SignerError>;
+  /** By our node's key and our funding key, both over the announcement that is built here of the fields. */
+  signAnnouncement(request: AnnouncementRequest, guard: SignerGuard): Result<SignedAnnouncement, SignerError>;
 }
 
 /** Opens the signer of a channel. Lives in `Env`, never in state. */

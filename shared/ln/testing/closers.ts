@@ -55,6 +55,7 @@ export class Closer {
       entropy: hash('entropy'),
       chainHash: regtestChain,
       policy: { ...defaultPolicy, minDepth: 1 },
+      peerId: this.keys.nodeId,
       negotiated: this.negotiated,
       feeratePerKw: { min: 253, max: 100_000 },
       openSigner: this.keys.openSigner,

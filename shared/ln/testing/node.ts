@@ -114,7 +114,7 @@ export class TestNode {
 
   /** As a step of one channel sees it. */
   channelEnv(): Env {
-    return { ...this.env(), negotiated: negotiatedWith(this.state.remoteFeatures) };
+    return { ...this.env(), peerId: this.state.peerId, negotiated: negotiatedWith(this.state.remoteFeatures) };
   }
 
   step(command: PeerCommand): Heard {

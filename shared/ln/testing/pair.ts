@@ -10,7 +10,7 @@ import { receiveFundingCreated, receiveFundingSigned, sendFundingCreated } from 
 import { type ChannelState, commitmentsOf } from '../channel/state.ts';
 import type { ChannelTerms, SideTerms } from '../channel/terms.ts';
 import { pointFromSecret } from '../keys/secp.ts';
-import { walletKeyFromSeed } from '../keys/seed.ts';
+import { nodeSecret, walletKeyFromSeed } from '../keys/seed.ts';
 import type { Coin } from '../onchain/types.ts';
 import type { ChannelRequest, PeerCommand } from '../peer/command.ts';
 import type { PeerEffect } from '../peer/effect.ts';
@@ -30,10 +30,22 @@ import { hash, regtestChain, remembering } from './opener.ts';
 export type PartyName = 'alice' | 'bob';
 const other = (name: PartyName): PartyName => (name === 'alice' ? 'bob' : 'alice');
 
-export type Keys = { readonly openSigner: OpenSigner; readonly wallet: WalletSigner; readonly nodeId: Uint8Array };
+export type Keys = {
+  readonly openSigner: OpenSigner;
+  readonly wallet: WalletSigner;
+  /** As fixtures have it. */
+  readonly nodeId: Uint8Array;
+  /** Whose key the signer has: who is announced. */
+  readonly publicId: Uint8Array;
+};
 const keysOf = (seed: string): Keys => {
   const key = walletKeyFromSeed(hash(`seed of ${seed}`), 1);
-  return { openSigner: remembering(openSignerFrom(key)), wallet: openWalletSigner(key), nodeId: pointFromSecret(hash(`node of ${seed}`)) };
+  return {
+    openSigner: remembering(openSignerFrom(key)),
+    wallet: openWalletSigner(key),
+    nodeId: pointFromSecret(hash(`node of ${seed}`)),
+    publicId: pointFromSecret(nodeSecret(key)),
+  };
 };
 const keysByName = new Map<string, Keys>();
 /** One set of keys per name for a whole run: points are computed once. */
@@ -144,6 +156,7 @@ export type PairOptions = {
   readonly dustLimitSat?: { readonly alice: bigint; readonly bob: bigint };
   readonly reserveSat?: bigint;
   readonly maxAcceptedHtlcs?: number;
+  readonly isPublic?: boolean;
   /** False: neither offers `option_simple_close`. */
   readonly simpleClose?: boolean;
 };
@@ -157,8 +170,9 @@ export class Pair {
   epoch = 0;
 
   constructor(options: PairOptions = {}) {
-    this.alice = new Party('alice', partyKeys('bob').nodeId);
-    this.bob = new Party('bob', partyKeys('alice').nodeId);
+    const idOf = (name: PartyName): Uint8Array => partyKeys(name)[options.isPublic ? 'publicId' : 'nodeId'];
+    this.alice = new Party('alice', idOf('bob'));
+    this.bob = new Party('bob', idOf('alice'));
     const channels = openedOnce(options);
     this.terms = channels.alice.terms;
     for (const name of ['alice', 'bob'] as const) {
@@ -280,7 +294,7 @@ function termsFor(options: PairOptions, me: PartyName): ChannelTerms {
     channelType: encodeChannelType({ kind, scidAlias: false, zeroConf: false }),
     kind,
     zeroConf: false,
-    isPublic: false,
+    isPublic: options.isPublic ?? false,
     localIsOpener: opener === me,
     fundingAmountSat: fundingSat,
     pushMsat: options.pushMsat ?? (fundingSat * 1000n) / 2n,

@@ -11,6 +11,7 @@ import { type ChannelMessage, textBytes } from '../message.ts';
 import type { Live } from '../state.ts';
 import { fail, failedByPeer, fault, misplaced, type Step, stay, withoutUnsigned } from '../step.ts';
 import { sendRemoval } from '../updates.ts';
+import { recvAnnouncementSignatures, withoutOurs } from './announcing.ts';
 import { beginClosing } from './begin-closing.ts';
 import { recvChannelReady } from './ready.ts';
 
@@ -73,6 +74,8 @@ function recvAnyLive(state: Live, msg: ChannelMessage, env: Env): Step | undefin
       return recvChannelReady(state, msg, env);
     case 'channel_reestablish':
       return fault(state, { code: 'reestablish-repeated' }, env);
+    case 'announcement_signatures':
+      return recvAnnouncementSignatures(state, msg, env);
     // The temporary id is history, and splices are not negotiated.
     case 'accept_channel':
     case 'funding_created':
@@ -87,7 +90,7 @@ function recvAnyLive(state: Live, msg: ChannelMessage, env: Env): Step | undefin
 /** BOLT 2 § Message Retransmission: what was not signed is gone, and what of it was ours is told. */
 export function goOffline(state: Live): Step {
   const { commitments, gone } = withoutUnsigned(state);
-  return stay({ tag: 'offline', was: withoutSilence({ ...state, commitments }) }, ...gone);
+  return stay({ tag: 'offline', was: withoutSilence(withoutOurs({ ...state, commitments })) }, ...gone);
 }
 
 /** Silence ends with the connection that it was asked for on. */

@@ -4,8 +4,9 @@ import { isQuiet } from '../commitments.ts';
 import { note, send } from '../effect.ts';
 import type { Env } from '../env.ts';
 import type { Normal } from '../state.ts';
-import { type Step, stay } from '../step.ts';
+import { andThen, type Step, stay } from '../step.ts';
 import { sendAdd } from '../updates.ts';
+import { announce } from './announcing.ts';
 import { confirmedBy, unconfirmed } from './confirmation.ts';
 import { answerStfu, inQuiet, recvStfu } from './quiescence.ts';
 import { isShutdown, recvShutdown, sendShutdown, settleShutdown } from './shutdown.ts';
@@ -37,8 +38,9 @@ function stepNormal(state: Normal, command: ChannelCommand, env: Env): Step {
       if (state.commitments.shutdownSent && isQuiet(state.commitments)) return stay(state);
       return settleShutdown(update(state, command, env), env);
     case 'remove':
-    case 'flush':
       return settleShutdown(update(state, command, env), env);
+    case 'flush':
+      return andThen(settleShutdown(update(state, command, env), env), (next) => announce(next, env));
     case 'close':
       return sendShutdown(state, command, env);
     case 'chain':

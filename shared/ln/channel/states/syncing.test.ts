@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { channelSecrets, walletKeyFromSeed } from '../../keys/seed.ts';
+import { channelSecrets, nodeSecret, walletKeyFromSeed } from '../../keys/seed.ts';
 import { secretFromSeed } from '../../keys/shachain.ts';
 import { memorySigner } from '../../signer/memory.ts';
 import { openWalletSigner } from '../../signer/wallet.ts';
@@ -32,7 +32,9 @@ function termsOf(node: TestNode) {
 function ourSecret(node: TestNode, n: bigint): Uint8Array {
   const walletKey = walletKeyFromSeed(hash('our seed'), 1);
   const secrets = channelSecrets(walletKey, termsOf(node).keyPath);
-  expect(memorySigner(secrets, openWalletSigner(walletKey)).basepoints).toEqual(termsOf(node).local.basepoints);
+  expect(memorySigner(secrets, openWalletSigner(walletKey), () => nodeSecret(walletKey)).basepoints).toEqual(
+    termsOf(node).local.basepoints,
+  );
   return secretFromSeed(secrets.commitmentSeed, n);
 }
 

@@ -20,8 +20,9 @@ export function syncing(state: Syncing, command: ChannelCommand, env: Env): Step
   switch (command.tag) {
     case 'recv':
       if (command.msg.name === 'channel_reestablish') return reestablish(state, command.msg, env);
-      // LND may say `channel_ready` before its `channel_reestablish`; it changes nothing that the other decides.
-      if (command.msg.name === 'channel_ready') return untilTold(stepLive(was, command, env));
+      // LND may say these before its `channel_reestablish`; they change nothing that the other decides.
+      if (command.msg.name === 'channel_ready' || command.msg.name === 'announcement_signatures')
+        return untilTold(stepLive(was, command, env));
       return fault(state, { code: 'message-before-reestablish', detail: command.msg.name }, env);
     case 'chain':
     case 'tick':

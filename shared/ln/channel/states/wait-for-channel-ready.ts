@@ -26,8 +26,7 @@ export function waitForChannelReady(state: WaitForChannelReady, command: Channel
         case 'funding-reorged': {
           // Zero-conf never stood on the chain. Any other channel goes back to waiting for its ground.
           if (terms.zeroConf) return stay(unconfirmed(state));
-          const { tag: _, confirmed: __, ...rest } = state;
-          return stay({ ...rest, tag: 'wait-for-funding-confirmed', since: { height: env.height, ms: env.now } });
+          return stay({ ...unconfirmed(state), tag: 'wait-for-funding-confirmed', since: { height: env.height, ms: env.now } });
         }
         default:
           return stay(state);
