@@ -51,6 +51,13 @@ export const enPayments = {
     fee: 'Fee, about',
     feeMost: 'Fee, at most',
     total: 'Together, at most',
+    check: 'Check the way',
+    checkNote: 'A trial that nobody can keep shows whether it would arrive. It costs nothing.',
+    checking: 'Trying the way…',
+    wayThere: (hops: number, fee: string) =>
+      hops === 1 ? `A way exists: straight to the receiver. Fee ${fee}.` : `A way exists: ${hops} hops. Fee ${fee}.`,
+    noWay: (why: string) => `The trial did not arrive. ${why}`,
+    checkRefused: (why: string) => `The trial could not be made. ${why}`,
     estimating: 'Looking for a way…',
     pay: (amount: string) => `Pay ${amount}`,
     paying: 'Paying…',

@@ -147,6 +147,9 @@ export type PayEstimate = {
   readonly route: 'direct' | 'hint' | 'network';
   readonly successPpm: number;
 };
+export type ProbeResult =
+  | { readonly reached: true; readonly feeMsat: string; readonly hops: number }
+  | { readonly reached: false; readonly failure: PaymentFailure };
 export type CloseEstimate = {
   /** Sat per virtual byte. */
   readonly feerates: { readonly [S in Speed]: number };
@@ -287,11 +290,8 @@ export type Api = {
   pay: [{ readonly id: string; readonly text: string; readonly amountMsat?: string; readonly maxFeeMsat?: string }, PaymentView];
   /** To a node, without an invoice. */
   keysend: [{ readonly id: string; readonly payee: string; readonly amountMsat: string; readonly maxFeeMsat?: string }, PaymentView];
-  /** Whether a payment would arrive, tried with one that nobody can take. Costs nothing, and is never listed. */
-  probe: [
-    { readonly text: string; readonly amountMsat?: string },
-    { readonly reached: boolean; readonly feeMsat?: string; readonly failure?: string },
-  ];
+  /** Whether a payment would arrive, tried in one piece with one that nobody can take. Costs nothing, and is never listed. */
+  probe: [{ readonly text: string; readonly amountMsat?: string }, ProbeResult];
   /** Newest first. `text` is looked for in descriptions, payees, hashes and invoices. */
   payments: [
     { readonly beforeMs?: number; readonly limit?: number; readonly text?: string; readonly direction?: 'in' | 'out' } | null,

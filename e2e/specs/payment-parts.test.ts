@@ -84,7 +84,7 @@ test('two parts over two channels: one payment, paid once', { timeout: 60_000 },
 test('a probe comes back from LDK, and costs nothing', { timeout: 60_000 }, async () => {
   const before = await balances(self);
   const { text } = await world.alice.invoice(50_000_000n);
-  expect(await self.call('probe', { text })).toEqual({ ok: true, value: { reached: true, feeMsat: '0' } });
+  expect(await self.call('probe', { text })).toEqual({ ok: true, value: { reached: true, feeMsat: '0', hops: 1 } });
   await wakeUntil(self, 'every HTLC to be gone', async () => (await balances(self)).htlcs === 0);
   expect(await balances(self)).toEqual(before);
 });

@@ -1,38 +1,32 @@
 /** What the page makes of the browser: no worker, refused notifications, a new version, other directions and long words, size. */
 import { readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { channelIds, empty, lively, noWallet, peers } from './fixtures.ts';
 import { address, invoice, payee, paymentIds } from './payment-fixtures.ts';
-import { noBrowser, type Site, startSite, tooWide, type Visit } from './site.ts';
+import { tooWide, type Visit } from './site.ts';
+import { useSite } from './visits.ts';
 
 /** All of the first view, gzip. */
 const FIRST_VIEW_BYTES = 78_000;
 const phone = { viewport: { width: 360, height: 780 } };
 
-let site: Site;
+const site = useSite();
 let visit: Visit | undefined;
 
 describe('page and browser', () => {
-  beforeAll(async () => {
-    if (noBrowser === undefined) site = await startSite();
-  }, 60_000);
-  afterAll(() => site?.close());
-  beforeEach((context) => {
-    if (noBrowser !== undefined) context.skip(noBrowser);
-  });
   afterEach(async () => {
     await visit?.context.close();
     visit = undefined;
   });
 
   test('no service worker, as in some private windows: what is missing, that nothing is lost, what to do', async () => {
-    visit = await site.open(noWallet(), '', { before: () => Reflect.deleteProperty(Navigator.prototype, 'serviceWorker') });
+    visit = await site().open(noWallet(), '', { before: () => Reflect.deleteProperty(Navigator.prototype, 'serviceWorker') });
     await visit.page.locator('[data-broken=no-worker]').getByText('Your money is safe').waitFor();
   });
 
   test('no database: the same', async () => {
-    visit = await site.open(noWallet(), '', {
+    visit = await site().open(noWallet(), '', {
       before: () => {
         IDBFactory.prototype.open = () => {
           throw new DOMException('A mutation operation was attempted on a database that did not allow mutations.', 'InvalidStateError');
@@ -43,7 +37,7 @@ describe('page and browser', () => {
   });
 
   test('notifications: allowed, and the relay knows', async () => {
-    visit = await site.open(empty(), 'notify/first', {
+    visit = await site().open(empty(), 'notify/first', {
       before: () => {
         PushManager.prototype.getSubscription = async () => null;
         PushManager.prototype.subscribe = async () =>
@@ -56,7 +50,7 @@ describe('page and browser', () => {
   });
 
   test('notifications: refused, and how to mend it', async () => {
-    visit = await site.open(empty(), 'notify', {
+    visit = await site().open(empty(), 'notify', {
       permissions: [],
       before: () => {
         Object.defineProperty(Notification, 'permission', { get: () => 'default' });
@@ -68,7 +62,7 @@ describe('page and browser', () => {
   });
 
   test('notifications: a browser whose push service never answers', async () => {
-    visit = await site.open(empty(), 'notify', {
+    visit = await site().open(empty(), 'notify', {
       before: () => {
         PushManager.prototype.getSubscription = async () => null;
         PushManager.prototype.subscribe = () => new Promise(() => {});
@@ -81,7 +75,7 @@ describe('page and browser', () => {
   });
 
   test('an iPhone that is not installed yet is shown how to', async () => {
-    visit = await site.open(empty(), 'notify', {
+    visit = await site().open(empty(), 'notify', {
       userAgent:
         'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1',
       before: () => Reflect.deleteProperty(window, 'PushManager'),
@@ -90,13 +84,13 @@ describe('page and browser', () => {
   });
 
   test('a new version asks; a yes lets it in and loads the page anew', async () => {
-    visit = await site.open(lively(Date.now()), '');
+    visit = await site().open(lively(Date.now()), '');
     const { page } = visit;
-    site.newVersion(2);
+    site().newVersion(2);
     // The browser's own look for a new version comes when it likes; asked for, it comes with the next load.
     const cdp = await visit.context.newCDPSession(page);
     await cdp.send('ServiceWorker.enable');
-    await cdp.send('ServiceWorker.updateRegistration', { scopeURL: `${site.url}/` });
+    await cdp.send('ServiceWorker.updateRegistration', { scopeURL: `${site().url}/` });
     await page.reload();
     await page.getByText('A new version is ready.').waitFor();
     await cdp.detach();
@@ -114,7 +108,7 @@ describe('page and browser', () => {
   });
 
   test('offline is said, and ends', async () => {
-    visit = await site.open(lively(Date.now()), '');
+    visit = await site().open(lively(Date.now()), '');
     await visit.context.setOffline(true);
     await visit.page.getByText('This device is offline').waitFor();
     await visit.context.setOffline(false);
@@ -122,7 +116,7 @@ describe('page and browser', () => {
   });
 
   test('installable: nothing the browser objects to', async () => {
-    visit = await site.open(lively(Date.now()), '');
+    visit = await site().open(lively(Date.now()), '');
     const cdp = await visit.context.newCDPSession(visit.page);
     const { errors } = await cdp.send('Page.getAppManifest');
     expect(errors).toEqual([]);
@@ -132,15 +126,15 @@ describe('page and browser', () => {
   });
 
   test('a clicked link and a shared text lead to the place where one pays; a secret does not get into an address', async () => {
-    visit = await site.open(lively(Date.now()), '');
+    visit = await site().open(lively(Date.now()), '');
     const { page } = visit;
     const hash = () => page.evaluate(() => `${location.pathname}${location.search}${location.hash}`);
     for (const query of ['pay=bitcoin%3Abc1qx%3Famount%3D1', 'text=bitcoin%3Abc1qx%3Famount%3D1&title=']) {
-      await page.goto(`${site.url}/?${query}`);
+      await page.goto(`${site().url}/?${query}`);
       await page.locator('[data-page-title]').waitFor();
       expect(await hash()).toBe('/#/send/bitcoin%3Abc1qx%3Famount%3D1');
     }
-    await page.goto(`${site.url}/?text=${'legal+winner+thank+year+wave+sausage+'.repeat(2)}`);
+    await page.goto(`${site().url}/?text=${'legal+winner+thank+year+wave+sausage+'.repeat(2)}`);
     await page.getByText('This looks like recovery words').waitFor();
     expect(await hash()).toBe('/#/send');
   });
@@ -183,9 +177,9 @@ describe('page and browser', () => {
   ];
 
   test('right to left: nothing sticks out on a phone', async () => {
-    visit = await site.open(lively(Date.now()), '', phone);
+    visit = await site().open(lively(Date.now()), '', phone);
     for (const path of everywhere) {
-      await visit.page.goto(`${site.url}/#/${path}`);
+      await visit.page.goto(`${site().url}/#/${path}`);
       await visit.page.locator('[data-page-title]').waitFor();
       await visit.page.evaluate(() => document.documentElement.setAttribute('dir', 'rtl'));
       expect([path, await visit.page.evaluate(tooWide)]).toEqual([path, []]);
@@ -193,9 +187,9 @@ describe('page and browser', () => {
   });
 
   test('words half as long again, as in German: nothing sticks out on a phone', async () => {
-    visit = await site.open(lively(Date.now()), '', phone);
+    visit = await site().open(lively(Date.now()), '', phone);
     for (const path of everywhere) {
-      await visit.page.goto(`${site.url}/#/${path}`);
+      await visit.page.goto(`${site().url}/#/${path}`);
       await visit.page.locator('[data-page-title]').waitFor();
       await visit.page.evaluate(() => {
         const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -210,9 +204,9 @@ describe('page and browser', () => {
   });
 
   test(`the first view with all its scripts is under ${FIRST_VIEW_BYTES} bytes`, () => {
-    const html = readFileSync(`${site.folder}/index.html`, 'utf8');
+    const html = readFileSync(`${site().folder}/index.html`, 'utf8');
     const files = [...html.matchAll(/(?:src|href)="(\/[^"]+\.(?:js|css|svg|webmanifest))"/g)].map(([, path = '']) =>
-      readFileSync(site.folder + path),
+      readFileSync(site().folder + path),
     );
     expect(files.length).toBeGreaterThanOrEqual(4);
     const bytes = [Buffer.from(html), ...files].reduce((sum, file) => sum + gzipSync(file).length, 0);

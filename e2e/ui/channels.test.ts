@@ -1,35 +1,11 @@
 /** What a person does with channels and coins on the pages, with a fake worker behind them. */
-import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { channelIds, empty, type Fixture, lively, peers } from './fixtures.ts';
-import { noBrowser, type Site, startSite, type Visit } from './site.ts';
+import { describe, expect, test } from 'vitest';
+import { channelIds, empty, lively, peers } from './fixtures.ts';
+import { heading, said, useVisits } from './visits.ts';
 
-let site: Site;
-let visit: Visit | undefined;
-
-const said = (page: Page, text: string | RegExp) => page.getByRole('status').filter({ hasText: text }).first().waitFor();
-const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name }).waitFor();
-
-async function open(fixture: Fixture, path: string): Promise<Page> {
-  visit = await site.open(fixture, path);
-  return visit.page;
-}
+const { open, goTo, leave } = useVisits();
 
 describe('channels and coins', () => {
-  beforeAll(async () => {
-    if (noBrowser === undefined) site = await startSite();
-  }, 60_000);
-  afterAll(() => site?.close());
-  beforeEach((context) => {
-    if (noBrowser !== undefined) context.skip(noBrowser);
-  });
-  afterEach(async () => {
-    const mistakes = visit?.mistakes ?? [];
-    await visit?.context.close();
-    visit = undefined;
-    expect(mistakes).toEqual([]);
-  });
-
   test('a channel is opened: each wrong amount is named, the cost is summed up, a double tap opens one', async () => {
     const page = await open(lively(Date.now()), 'channels');
     await page.getByRole('link', { name: 'Open a channel' }).click();
@@ -53,7 +29,7 @@ describe('channels and coins', () => {
     await said(page, 'The peer was asked.');
     await page.locator('[data-opening="0"]').waitFor();
     expect(await page.getByRole('listitem').filter({ hasText: 'Peer asked' }).getAttribute('aria-current')).toBe('step');
-    await page.goto(`${site.url}/#/channels`);
+    await goTo(page, 'channels');
     expect(await page.locator(`[data-channel="${'ab'.repeat(32)}"]`).count()).toBe(1);
   });
 
@@ -81,7 +57,7 @@ describe('channels and coins', () => {
     await page.getByRole('button', { name: 'Copy: Your address' }).click();
     await said(page, 'Copied');
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe('bcrt1q0ur8v9c8dmxn4m2n6m9fa8q2v5yq5nkwnxg0yk');
-    await visit?.context.close();
+    await leave();
     const fresh = await open(empty(), 'open');
     await fresh.getByRole('link', { name: 'Connect a peer' }).click();
     await heading(fresh, 'Connect a peer');
@@ -179,7 +155,7 @@ describe('channels and coins', () => {
     const amounts = ['1,792,353', '611,250', '126,250', '125,000', '1,249.75', '594,120', '2,188,012', '2,248,012', '1,250,000'];
     const page = await open(hidden, 'coins');
     for (const path of ['coins', 'open', '', 'channels', `channels/${channelIds.htlcs}`, `channels/${channelIds.closing}`]) {
-      await page.goto(`${site.url}/#/${path}`);
+      await goTo(page, path);
       await page.locator('[data-page-title]').waitFor();
       await page
         .getByText(path === 'open' ? 'What it costs' : 'Amount hidden')

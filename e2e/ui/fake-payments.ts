@@ -48,6 +48,13 @@ export function servePayments(fixture: Fixture, tell: (message: unknown) => void
     return payments.find((one) => one.id === id);
   }
 
+  async function probe(): Promise<Api['probe'][1]> {
+    const { feeMsat, hops } = fixture.payEstimate;
+    const { probe = { reached: true, feeMsat, hops } } = fixture;
+    if (fixture.holdsBack) await new Promise<void>((resolve) => held.push(resolve));
+    return typeof probe === 'string' ? fail(probe) : probe;
+  }
+
   return (request: ApiRequest): Promise<unknown> | undefined => {
     switch (request.name) {
       case 'pay-estimate': {
@@ -87,7 +94,7 @@ export function servePayments(fixture: Fixture, tell: (message: unknown) => void
         return found === undefined ? fail('payment-unknown', request.arg.id) : Promise.resolve(found);
       }
       case 'probe':
-        return Promise.resolve({ reached: true, feeMsat: fixture.payEstimate.feeMsat });
+        return probe();
       default:
         return undefined;
     }

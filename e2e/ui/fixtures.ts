@@ -9,6 +9,7 @@ import type {
   PayEstimate,
   PaymentView,
   PeerView,
+  ProbeResult,
   Snapshot,
 } from '../../app/runtime/api.ts';
 import { estimate, invoice, somePayments } from './payment-fixtures.ts';
@@ -23,7 +24,9 @@ export type Fixture = {
   readonly payEstimate: PayEstimate;
   /** Every payment is refused so. */
   readonly refuses?: { readonly code: ApiErrorCode; readonly detail: string };
-  /** A payment is made, and its answer waits for the hand of the test. */
+  /** What comes of a trial of the way; without it, it arrives. */
+  readonly probe?: ProbeResult | ApiErrorCode;
+  /** A payment or a trial is made, and its answer waits for the hand of the test. */
   readonly holdsBack?: boolean;
   /** What a new invoice is. */
   readonly invoice: string;

@@ -1,36 +1,12 @@
 /** What a person does on the pages, with a fake worker behind them. */
-import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { channelIds, empty, lively, nodeId, noWallet, peers } from './fixtures.ts';
 import { invoice, paymentIds } from './payment-fixtures.ts';
-import { noBrowser, type Site, startSite, type Visit, type VisitOptions } from './site.ts';
+import { heading, said, useVisits } from './visits.ts';
 
-let site: Site;
-let visit: Visit | undefined;
-
-const said = (page: Page, text: string | RegExp) => page.getByRole('status').filter({ hasText: text }).first().waitFor();
-const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name }).waitFor();
-
-async function open(...args: [fixture: Parameters<Site['open']>[0], path: string, options?: VisitOptions]): Promise<Page> {
-  visit = await site.open(...args);
-  return visit.page;
-}
+const { site, open, goTo, mistakes } = useVisits();
 
 describe('flows', () => {
-  beforeAll(async () => {
-    if (noBrowser === undefined) site = await startSite();
-  }, 60_000);
-  afterAll(() => site?.close());
-  beforeEach((context) => {
-    if (noBrowser !== undefined) context.skip(noBrowser);
-  });
-  afterEach(async () => {
-    const mistakes = visit?.mistakes ?? [];
-    await visit?.context.close();
-    visit = undefined;
-    expect(mistakes).toEqual([]);
-  });
-
   test('first start: words are made, shown on request, confirmed by three questions', async () => {
     const page = await open(noWallet(), '');
     await page.getByRole('radio', { name: /24 words/ }).check();
@@ -114,7 +90,7 @@ describe('flows', () => {
     await page.getByRole('button', { name: /Hide amounts/ }).click();
     await page.locator('[data-balance]').getByText('Amount hidden').waitFor();
     for (const place of ['activity', 'channels']) {
-      await page.goto(`${site.url}/#/${place}`);
+      await goTo(page, place);
       await page.getByText('Amount hidden').first().waitFor({ state: 'attached' });
       expect(await page.locator('main').innerText()).not.toMatch(/200,000|84,210/);
     }
@@ -146,7 +122,7 @@ describe('flows', () => {
   test('an address is read from a picture of a QR code', async () => {
     const page = await open(lively(Date.now()), 'node');
     const picture = await page.getByRole('img', { name: 'QR code of your node id' }).screenshot();
-    await page.goto(`${site.url}/#/peers/connect`);
+    await goTo(page, 'peers/connect');
     await page.getByRole('button', { name: 'Scan' }).click();
     await page.getByText('The camera cannot be used').waitFor();
     await page.locator('input[type=file]').setInputFiles({ name: 'code.png', mimeType: 'image/png', buffer: picture });
@@ -202,11 +178,11 @@ describe('flows', () => {
     await said(page, 'Alice was asked.');
     const ask = `open ${JSON.stringify({ peer: 'Alice', amountSat: '200000', pushSat: '50000', nodeId })}`;
     const coins = `send ${JSON.stringify({ address: 'bcrt1q0ur8v9c8dmxn4m2n6m9fa8q2v5yq5nkwnxg0yk', amountSat: '1000000', mine: 1 })}`;
-    expect(site.labCalls).toEqual(['mine {}', coins, ask, ask]);
-    await page.goto(`${site.url}/#/peers`);
+    expect(site().labCalls).toEqual(['mine {}', coins, ask, ask]);
+    await goTo(page, 'peers');
     await page.locator(`[data-peer="${peers.alice}"]`).getByText('Alice').waitFor();
     // The browser reports the one refusal that the page overcame.
-    visit?.mistakes.splice(0);
+    mistakes().splice(0);
   });
 
   test.each([

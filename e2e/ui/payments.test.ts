@@ -1,17 +1,14 @@
 /** What a person does to pay and to be paid, with a fake worker behind the pages. How a payment ends is in the test's hand. */
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Hand } from './fake-payments.ts';
-import { empty, type Fixture, lively } from './fixtures.ts';
-import { address, invoice, payee, paymentIds } from './payment-fixtures.ts';
-import { noBrowser, type Site, startSite, type Visit, type VisitOptions } from './site.ts';
+import { empty, lively } from './fixtures.ts';
+import { address, estimate, invoice, payee, paymentIds } from './payment-fixtures.ts';
+import { heading, said, useVisits } from './visits.ts';
 
-let site: Site;
-let visit: Visit | undefined;
+const { open, goTo, leave } = useVisits();
 
-const said = (page: Page, text: string | RegExp) => page.getByRole('status').filter({ hasText: text }).first().waitFor();
-const heading = (page: Page, name: string) => page.getByRole('heading', { level: 1, name }).waitFor();
 const outcome = (page: Page, state: string) => page.locator(`[data-outcome=${state}]`);
 const asking = (n = 21) => invoice(Date.now(), n, { amountMsat: 2_500_000n });
 const hand = (page: Page, message: Hand) =>
@@ -31,30 +28,12 @@ const asked = (page: Page) =>
       }),
   );
 
-async function open(fixture: Fixture, path: string, options?: VisitOptions): Promise<Page> {
-  visit = await site.open(fixture, path, options);
-  return visit.page;
-}
 async function paste(page: Page, text: string): Promise<void> {
   await page.evaluate((value) => navigator.clipboard.writeText(value), text);
   await page.getByRole('button', { name: 'Paste' }).click();
 }
 
 describe('payments', () => {
-  beforeAll(async () => {
-    if (noBrowser === undefined) site = await startSite();
-  }, 60_000);
-  afterAll(() => site?.close());
-  beforeEach((context) => {
-    if (noBrowser !== undefined) context.skip(noBrowser);
-  });
-  afterEach(async () => {
-    const mistakes = visit?.mistakes ?? [];
-    await visit?.context.close();
-    visit = undefined;
-    expect(mistakes).toEqual([]);
-  });
-
   test('a pasted BIP 21 link is paid by its invoice; a double tap pays once; the page may be left, and the proof is there in the end', async () => {
     const page = await open(lively(Date.now()), '');
     await page.getByRole('link', { name: 'Send' }).click();
@@ -71,7 +50,7 @@ describe('payments', () => {
     await outcome(page, 'pending').getByText('You may close this page; it goes on.').waitFor();
     await page.locator('[data-part=in-flight]').getByText('On its way').waitFor();
     const here = page.url();
-    await page.goto(`${site.url}/#/`);
+    await goTo(page, '');
     await page.locator('[data-payment=pending]').first().waitFor();
     await page.goto(here);
     await hand(page, {
@@ -95,7 +74,7 @@ describe('payments', () => {
     await expect.poll(async () => (await asked(page)).length).toBe(2);
     await hand(page, { t: 'answer' });
     expect(new Set(await asked(page)).size).toBe(1);
-    await page.goto(`${site.url}/#/payments`);
+    await goTo(page, 'payments');
     await page.locator('[data-payment]').first().waitFor();
     expect(await page.locator('[data-payment]').count()).toBe(1);
     // It has its answer now: the page asks no more for it.
@@ -126,6 +105,38 @@ describe('payments', () => {
     await outcome(page, 'pending').getByText('3,000 sat').waitFor();
   });
 
+  test('the way is tried before anything is paid: what came of it is said, and nothing is paid meanwhile', async () => {
+    const node = { ...lively(Date.now()), payEstimate: { ...estimate, parts: 1 } };
+    const page = await open({ ...node, holdsBack: true }, `send/${asking()}`);
+    const check = page.getByRole('button', { name: 'Check the way' });
+    const yes = page.locator('[data-pay]');
+    await said(page, 'It costs nothing.');
+    await check.click();
+    await said(page, 'Trying the way…');
+    expect([await check.isDisabled(), await yes.isDisabled()]).toEqual([true, true]);
+    await hand(page, { t: 'answer' });
+    await said(page, 'A way exists: 3 hops. Fee 2.15 sat.');
+    expect([await check.isDisabled(), await yes.isDisabled()]).toEqual([false, false]);
+    expect(await asked(page)).toEqual([]);
+    await leave();
+    for (const [probe, text] of [
+      [{ reached: true, feeMsat: '0', hops: 1 }, 'A way exists: straight to the receiver. Fee 0 sat.'],
+      [{ reached: false, failure: 'payee-offline' }, 'The trial did not arrive. The receiver is not connected right now.'],
+      ['relay-unreachable', 'The trial could not be made. The relay cannot be reached.'],
+    ] as const) {
+      const next = await open({ ...node, probe }, `send/${asking()}`);
+      await next.getByRole('button', { name: 'Check the way' }).click();
+      await said(next, text);
+      await leave();
+    }
+  });
+
+  test('an amount that only several parts can carry is not tried in one piece', async () => {
+    const page = await open(lively(Date.now()), `send/${asking()}`);
+    await page.getByText('in 2 parts').waitFor();
+    expect(await page.getByRole('button', { name: 'Check the way' }).count()).toBe(0);
+  });
+
   test('an invoice runs out while it is looked at: it cannot be paid any more', async () => {
     const page = await open(lively(Date.now()), `send/${asking()}`);
     await page.getByRole('button', { name: 'Pay 2,500 sat' }).waitFor();
@@ -139,7 +150,7 @@ describe('payments', () => {
     const first = await open({ ...node, refuses: { code: 'not-enough', detail: '' } }, `send/${asking()}`);
     for (const text of ['Your channels cannot send that much at once.', 'Nothing was paid.', 'Send less, or open another channel.'])
       await first.getByRole('alert').getByText(text, { exact: true }).waitFor();
-    await visit?.context.close();
+    await leave();
     const page = await open({ ...node, refuses: { code: 'paid-before', detail: paymentIds.sent } }, `send/${asking()}`);
     await page.getByRole('link', { name: 'See that payment' }).click();
     await outcome(page, 'sent').waitFor();
@@ -172,7 +183,7 @@ describe('payments', () => {
     await page.locator('[data-fee-most]').getByText('10 sat').waitFor();
     await page.getByRole('button', { name: 'Pay 1,000 sat' }).click();
     await outcome(page, 'pending').waitFor();
-    await page.goto(`${site.url}/#/send/${payee}@node.example:9736`);
+    await goTo(page, `send/${payee}@node.example:9736`);
     await page.getByRole('link', { name: 'Connect to it' }).click();
     await heading(page, 'Connect a peer');
     expect(await page.getByRole('textbox', { name: 'Address' }).inputValue()).toBe(`${payee}@node.example:9736`);
@@ -235,7 +246,7 @@ describe('payments', () => {
     await said(page, '1,000 sat of 2,500 sat have arrived');
     await hand(page, { t: 'change', change: { state: 'paid', preimage: '11'.repeat(32) } });
     await said(page, 'Received 2,500 sat');
-    await page.goto(`${site.url}/#/send`);
+    await goTo(page, 'send');
     await page.getByRole('button', { name: 'Scan' }).click();
     await page.locator('input[type=file]').setInputFiles({ name: 'code.png', mimeType: 'image/png', buffer: picture });
     await page.getByRole('button', { name: 'Pay 2,500 sat' }).waitFor();
@@ -245,7 +256,7 @@ describe('payments', () => {
     const none = await open(empty(), 'receive');
     await none.locator('[data-hurdle=no-channel]').getByRole('link', { name: 'Get a channel' }).waitFor();
     expect(await none.getByRole('button', { name: 'Make the invoice' }).isDisabled()).toBe(true);
-    await visit?.context.close();
+    await leave();
     const { snapshot, ...rest } = lively(Date.now());
     const asleep = await open({ ...rest, snapshot: { ...snapshot, push: { subscribed: false } } }, 'receive', { permissions: [] });
     await asleep.locator('[data-hurdle=asleep]').getByRole('link', { name: 'Make it ready' }).waitFor();
@@ -268,7 +279,7 @@ describe('payments', () => {
     await page.getByRole('button', { name: 'Cancel this invoice' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel this invoice' }).click();
     await said(page, 'Cancelled.');
-    await page.goto(`${site.url}/#/payments/${paymentIds.open}`);
+    await goTo(page, `payments/${paymentIds.open}`);
     await outcome(page, 'expired').waitFor();
   });
 

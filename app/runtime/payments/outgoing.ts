@@ -85,9 +85,9 @@ export const outgoingRequests: Outgoing = {
     await forgetProbes(ports);
     if (life?.state !== 'failed') return ok({ reached: false, failure: 'timeout' });
     const last = life.parts.at(-1);
-    const feeMsat = paidFeeMsat({ ...life, parts: last ? [{ ...last, state: 'in-flight' }] : [] }).toString();
-    if (life.failure === 'invoice-unknown') return ok({ reached: true, feeMsat });
-    return ok({ reached: false, ...(life.failure === undefined ? {} : { failure: life.failure }) });
+    if (last === undefined || life.failure !== 'invoice-unknown') return ok({ reached: false, failure: life.failure ?? 'unreadable' });
+    const feeMsat = paidFeeMsat({ ...life, parts: [{ ...last, state: 'in-flight' }] }).toString();
+    return ok({ reached: true, feeMsat, hops: last.htlcs.length });
   },
 };
 

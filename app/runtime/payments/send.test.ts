@@ -321,7 +321,7 @@ describe('a probe', () => {
     expect(await paid(world)).toEqual([]);
     await world.fail(arrival, { name: 'incorrect_or_unknown_payment_details', htlcMsat: small, height: HEIGHT });
     isBack();
-    expect(await answer).toEqual({ ok: true, value: { reached: true, feeMsat: '1000' } });
+    expect(await answer).toEqual({ ok: true, value: { reached: true, feeMsat: '1000', hops: 2 } });
     expect(world.into.notes).toEqual([]);
     expect(await world.node.ports.db.getAll('payments')).toEqual([]);
   });
