@@ -236,7 +236,7 @@ export class PayWorld extends PayGround {
         node.refused(effect.request, effect.error.code);
         return [];
       case 'htlc-fulfilled':
-        node.ended(keyOf(at, effect.id), { kind: 'fulfill', preimage: effect.preimage });
+        node.ended(keyOf(at, effect.id), { ...effect, kind: 'fulfill' });
         return [];
       case 'htlc-failed':
         node.ended(keyOf(at, effect.id), effect.removal);
@@ -245,7 +245,7 @@ export class PayWorld extends PayGround {
         const { htlc } = effect;
         const refused = node.received(at, htlc, effect.overExposed);
         const own = refused ? [{ id: htlc.id, removal: refused }] : [];
-        return [...own, ...node.decided(at)].map((one) => ({ tag: 'remove', ...one }));
+        return [...own, ...node.decided(at, (id) => this.#isOpen(at, name, id))].map((one) => ({ tag: 'remove', ...one }));
       }
       case 'htlc-claimed':
         node.claimed(keyOf(at, effect.htlc.id));
@@ -255,6 +255,11 @@ export class PayWorld extends PayGround {
       default:
         return [];
     }
+  }
+
+  /** Is it the peer's, and to be answered? */
+  #isOpen(at: number, name: PartyName, wanted: bigint): boolean {
+    return this.party(at, name).commitments.htlcs.some(({ by, id, removal }) => by === 'remote' && id === wanted && !removal);
   }
 
   #pay({ from, to, amountMsat, maxParts, plan }: Extract<PayMove, { move: 'pay' }>): void {
@@ -358,8 +363,8 @@ export class PayWorld extends PayGround {
     }
     for (const { at, name } of this.sidesOf(node.index)) {
       if (!reaches(at)) continue;
-      for (const { id, removal } of node.decided(at))
-        if (open.has(`${keyOf(at, id)} open`)) this.#command(at, name, { tag: 'remove', id, removal });
+      for (const { id, removal } of node.decided(at, (one) => this.#isOpen(at, name, one)))
+        this.#command(at, name, { tag: 'remove', id, removal });
     }
     for (const forward of node.books.forwards) if (forward.state === 'new') this.#forward(node, forward, reaches);
   }
