@@ -1,4 +1,4 @@
-/** Random schedules of whole payments over two and three nodes, with the fast curve. `npm run fuzz -- --payments --runs N` plays more. */
+/** Random schedules of whole payments over two and three nodes whose channels end, too, with the fast curve. `npm run fuzz -- --payments --runs N` plays more. */
 import { beforeAll, expect, test } from 'vitest';
 import { fuzzPayments } from '../fuzz/payments.ts';
 import { fastCurve } from '../lab/curve.ts';
@@ -25,6 +25,9 @@ test(`${RUNS} random schedules: no payment is lost, made twice, or settled witho
     'invoices with two payers': RUNS / 20,
     cuts: RUNS / 3,
     deaths: RUNS / 3,
+    'mutual closes': RUNS / 15,
+    'forced closes': RUNS / 15,
+    'closes with something under way': RUNS / 30,
   } as const;
   for (const [row, count] of Object.entries(least))
     expect(tally, `${row}: ${count}`).toSatisfy((of: typeof tally) => of[row as keyof typeof least] >= count);

@@ -49,6 +49,9 @@ export type Forward = {
   readonly paidMsat?: bigint;
   readonly removal?: RemovalRequest;
 };
+/** An HTLC of a peer's. `open`: any answer will do. `chain`: a preimage only. `given`: it is answered. */
+export type Standing = 'open' | 'chain' | 'given' | 'gone';
+
 export type Books = {
   readonly payments: readonly PaymentBook[];
   readonly invoices: readonly InvoiceBook[];
@@ -196,18 +199,19 @@ export class PayNode {
     }
   }
 
-  /** What is decided of HTLCs of that channel, and to be said of those that are still open. */
-  decided(at: number, isOpen: (id: bigint) => boolean): readonly { readonly id: bigint; readonly removal: RemovalRequest }[] {
+  /** What is decided of HTLCs of that channel, and to be said of them as they stand: on chain a preimage only. */
+  decided(at: number, standing: (id: bigint) => Standing): readonly { readonly id: bigint; readonly removal: RemovalRequest }[] {
+    const hears = (id: bigint, isPaid: boolean): boolean => standing(id) === 'open' || (isPaid && standing(id) === 'chain');
     const ofSets = this.books.invoices.flatMap(({ preimage, parts }) =>
       parts.flatMap((part) => {
         const { id, state, sharedSecret, atMs } = part;
-        if (part.at !== at || !isOpen(id)) return [];
+        if (part.at !== at || !hears(id, state === 'fulfilling')) return [];
         if (state === 'fulfilling') return [{ id, removal: endOfFulfilment(sharedSecret, { preimage }, this.nowMs - atMs) }];
         return state === 'failing' ? [{ id, removal: this.failureOf(part) }] : [];
       }),
     );
     const back = this.books.forwards.flatMap((one) =>
-      one.at === at && one.removal && isOpen(one.id) ? [{ id: one.id, removal: one.removal }] : [],
+      one.at === at && one.removal && hears(one.id, one.removal.kind === 'fulfill') ? [{ id: one.id, removal: one.removal }] : [],
     );
     return [...ofSets, ...back];
   }
