@@ -79,6 +79,15 @@ export class Watch {
         this.#entries.set(key, { ...entry, end: entry.end ?? 'failed', isHere: false });
   }
 
+  /** What a step showed that was lost with its node was never there. */
+  mark(): () => void {
+    const entries = [...this.#entries];
+    return () => {
+      this.#entries.clear();
+      for (const [key, entry] of entries) this.#entries.set(key, entry);
+    };
+  }
+
   /** On chain the table stands still: what becomes of the HTLCs of a side is what it was told of its own, and what it claims of the peer's. */
   #scanEnd(at: number, name: PartyName): void {
     const side = `${at} ${name} `;

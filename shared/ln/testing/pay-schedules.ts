@@ -132,7 +132,7 @@ const story: fc.Arbitrary<readonly PayMove[]> = fc.oneof(
     weight: 4,
     arbitrary: fc.tuple(moves(12), fc.oneof(refusal, delay), moves(12)).map((acts) => acts.flat()),
   },
-  { weight: 3, arbitrary: fc.tuple(moves(12), ending, moves(12)).map((acts) => acts.flat()) },
+  { weight: 2, arbitrary: fc.tuple(moves(12), ending, moves(12)).map((acts) => acts.flat()) },
 );
 
 export const paySchedule: fc.Arbitrary<PaySchedule> = fc.record({

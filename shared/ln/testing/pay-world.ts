@@ -228,10 +228,12 @@ export class PayWorld extends PayGround {
     const node = this.nodeAt(at, who);
     const sides = this.sidesOf(node.index).map((side) => ({ ...side, state: this.party(side.at, side.name).state }));
     const books: Books = node.books;
+    const unsee = this.watch.mark();
     this.deaths += 1;
     this.#deliver(at, who);
     if (when === 'before') {
       node.books = books;
+      unsee();
       for (const side of sides) this.party(side.at, side.name).state = side.state;
     }
     for (const side of sides) this.#hangUp(side.at, side.name);
@@ -470,13 +472,15 @@ export class PayWorld extends PayGround {
   #bury(): void {
     const isOver = (): boolean =>
       this.pairs.every(({ parties }, at) => this.fates[at] === 'open' || parties.every(({ state }) => state.channels.length === 0));
+    const kept = (): readonly unknown[] =>
+      this.nodes.flatMap(({ books: { payments, invoices, forwards } }) => [payments, invoices, forwards]);
     while (!isOver()) {
       if (this.height > LAST_HEIGHT) throw new Error(`channels are not resolved at height ${this.height}`);
       const due = this.chain.nextHeight() ?? this.height + 20;
-      const before = this.nodes.map(({ books: { payments, invoices, forwards } }) => [payments, invoices, forwards]).flat();
+      const before = kept();
       this.#look(this.chain.chain.mempool.length > 0 ? 1 : Math.max(1, Math.min(due - this.height, 50)), 'when due');
-      const after = this.nodes.map(({ books: { payments, invoices, forwards } }) => [payments, invoices, forwards]).flat();
-      const isNews = after.some((book, i) => book !== before[i]) || this.pairs.some(({ parties }) => parties.some(({ wire }) => wire.length > 0));
+      const isSaid = this.pairs.some(({ parties }) => parties.some(({ wire }) => wire.length > 0));
+      const isNews = isSaid || kept().some((book, i) => book !== before[i]);
       if (isNews && !this.#rest(goodPlan(0), 400)) throw new Error('the nodes never come to rest');
     }
     this.#later(PAYMENT_MS);
