@@ -52,6 +52,10 @@ export abstract class PayGround {
     const [channel] = this.party(at, name).state.channels;
     return channel && commitmentsOf(channel);
   }
+  /** Both sides have forgotten every channel that was closed. */
+  get isBuried(): boolean {
+    return this.pairs.every(({ parties }, at) => this.fates[at] === 'open' || parties.every(({ state }) => state.channels.length === 0));
+  }
   isLiveAt(at: number, name: PartyName): boolean {
     const [channel] = this.party(at, name).state.channels;
     return channel !== undefined && isLive(liveOf(channel));

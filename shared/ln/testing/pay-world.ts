@@ -470,11 +470,9 @@ export class PayWorld extends PayGround {
 
   /** The chain goes on until every channel that was closed is resolved, and everybody does at once what follows from it. */
   #bury(): void {
-    const isOver = (): boolean =>
-      this.pairs.every(({ parties }, at) => this.fates[at] === 'open' || parties.every(({ state }) => state.channels.length === 0));
     const kept = (): readonly unknown[] =>
       this.nodes.flatMap(({ books: { payments, invoices, forwards } }) => [payments, invoices, forwards]);
-    while (!isOver()) {
+    while (!this.isBuried) {
       if (this.height > LAST_HEIGHT) throw new Error(`channels are not resolved at height ${this.height}`);
       const due = this.chain.nextHeight() ?? this.height + 20;
       const before = kept();
