@@ -226,7 +226,10 @@ describe('what the payer learns of the time that it took', () => {
 
   test('zero where nobody remembers since when: a forward of an older version, a clock that was set back', () => {
     const end = { kind: 'fail', reason: failed.reason } as const;
-    expect(readBack(answered(played({ ...offered, stage: { state: 'offered', htlc: 'out' } }, { tag: 'failed', nowMs: laterMs, end }))).holdTimes).toEqual([0]);
+    expect(
+      readBack(answered(played({ ...offered, stage: { state: 'offered', htlc: 'out' } }, { tag: 'failed', nowMs: laterMs, end })))
+        .holdTimes,
+    ).toEqual([0]);
     expect(readBack(answered(played(offered, { tag: 'failed', nowMs: 0, end }))).holdTimes).toEqual([0]);
   });
 });
