@@ -5,7 +5,7 @@ import { fastCurve } from '../lab/curve.ts';
 
 /** The same schedules each time. */
 const SEED = Number(process.env.BECKON_SEED ?? 1);
-const RUNS = Number(process.env.BECKON_PAYMENT_SCHEDULES ?? 120);
+const RUNS = Number(process.env.BECKON_PAYMENT_SCHEDULES ?? 80);
 
 beforeAll(fastCurve);
 
