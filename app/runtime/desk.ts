@@ -90,7 +90,7 @@ export function openDesk(ports: Ports, { keys, peerId, height, wallet, offering 
         if (forward) await forwards.plan(forward);
         return [
           ...(refused ? [removeHtlc(effect.channelId, effect.htlc.id, refused)] : []),
-          ...(invoice ? decidedRemovals(invoice, standings, height) : []),
+          ...(invoice ? decidedRemovals(invoice, standings, moment) : []),
         ];
       }
       case 'htlc-claimed': {

@@ -35,6 +35,7 @@ export function openForwards(ports: Ports): ForwardNews {
       records.set(record.key, { ...record, fence: known?.fence ?? 0 });
     },
     async answer(news) {
+      const nowMs = ports.now();
       switch (news.tag) {
         case 'htlc-offered':
         case 'add-refused': {
@@ -42,20 +43,21 @@ export function openForwards(ports: Ports): ForwardNews {
           if (key === undefined) return false;
           tell(
             await byKey(key),
-            news.tag === 'add-refused' ? { tag: 'refused' } : { tag: 'offered', htlc: htlcKey(news.channelId, news.id) },
+            news.tag === 'add-refused' ? { tag: 'refused', nowMs } : { tag: 'offered', htlc: htlcKey(news.channelId, news.id) },
           );
           return true;
         }
         case 'htlc-fulfilled': {
           const record = await byOutgoing(htlcKey(news.channelId, news.id));
-          tell(record, { tag: 'fulfilled', preimage: news.preimage });
+          const { preimage, attribution } = news;
+          tell(record, { tag: 'fulfilled', nowMs, preimage, ...(attribution ? { attribution } : {}) });
           return record !== undefined;
         }
         case 'htlc-failed': {
           const record = await byOutgoing(htlcKey(news.channelId, news.id));
           const { removal } = news;
-          if (removal?.kind === 'fulfill') tell(record, { tag: 'fulfilled', preimage: removal.preimage });
-          else tell(record, { tag: 'failed', ...(removal ? { end: removal } : {}) });
+          if (removal?.kind === 'fulfill') tell(record, { ...removal, tag: 'fulfilled', nowMs });
+          else tell(record, { tag: 'failed', nowMs, ...(removal ? { end: removal } : {}) });
           return record !== undefined;
         }
       }

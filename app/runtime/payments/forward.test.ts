@@ -2,7 +2,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { describe, expect, test } from 'vitest';
 import { encodeChannelType } from '../../../shared/ln/channel/channel-type.ts';
+import type { RemovalRequest } from '../../../shared/ln/channel/htlc.ts';
 import type { AnyFailure } from '../../../shared/ln/onion/failure.ts';
+import { failHtlc } from '../../../shared/ln/onion/failure-packet.ts';
+import { endOfFulfilment } from '../../../shared/ln/payment/htlc-end.ts';
 import { freezePeer } from '../../../shared/ln/peer/freeze.ts';
 import { hash } from '../../../shared/ln/testing/opener.ts';
 import { commit, loadPeer, loadReceiving } from '../../store/store.ts';
@@ -156,6 +159,72 @@ describe('failed behind us', () => {
     await world.cut('bob');
     await world.settle();
     expect([line.end(), await open(line)]).toEqual(['held', ['offered']]);
+  });
+});
+
+describe('the time that it took, as anna reads it', () => {
+  const bobsOwn = (line: Line, holdTime: number) => {
+    const { sharedSecret } = line.arrival.atPeer;
+    const { reason, attributionData: attribution } = failHtlc({ sharedSecret, failure: { name: 'mpp_timeout' }, holdTime });
+    return { kind: 'fail', reason, attribution } as const;
+  };
+  const ended = async (line: Line, removal: RemovalRequest): Promise<Line> => {
+    line.world.node.later(1_250);
+    line.world.party('bob').ask({ tag: 'remove', id: line.arrival.htlc.id, removal });
+    await line.world.settle();
+    return line;
+  };
+  const sent = async (): Promise<Line> => {
+    const line = await Line.start();
+    await line.send();
+    return line;
+  };
+
+  test('of a failure: ours and what bob says is his', async () => {
+    const line = await sent();
+    await ended(line, bobsOwn(line, 4));
+    expect([line.end(), line.told.get('it')]).toEqual([of('mpp_timeout', 1), { holdTimes: [12, 4] }]);
+  });
+
+  test('of a failure that is said again after a connection that ended: the same', async () => {
+    const line = await sent();
+    await line.world.cut('anna');
+    await ended(line, bobsOwn(line, 4));
+    line.world.node.later(5_000);
+    await line.world.again();
+    await line.world.connect('anna');
+    await line.world.settle();
+    expect([line.end(), line.told.get('it')]).toEqual([of('mpp_timeout', 1), { holdTimes: [12, 4] }]);
+  });
+
+  test('bob takes no part in it: he is found by his failure, and suspected where that cannot be read', async () => {
+    const plainly = await sent();
+    await ended(plainly, { kind: 'fail', reason: bobsOwn(plainly, 4).reason });
+    expect([plainly.end(), plainly.told.get('it')]).toEqual([of('mpp_timeout', 1), { holdTimes: [12], suspect: 1 }]);
+    const spoilt = await sent();
+    await ended(spoilt, { kind: 'fail', reason: hash('nobody reads this') });
+    expect([spoilt.end(), spoilt.told.get('it')]).toEqual(['unreadable', { holdTimes: [12], suspect: 1 }]);
+  });
+
+  test('bob spoils his answer and has it attributed: he is suspected', async () => {
+    const line = await sent();
+    await ended(line, { ...bobsOwn(line, 4), reason: hash('nobody reads this') });
+    expect([line.end(), line.told.get('it')]).toEqual(['unreadable', { holdTimes: [12], suspect: 1 }]);
+  });
+
+  test('of a failure of ours', async () => {
+    const line = await Line.start();
+    await line.send('it', { feeMsat: FEE - 1n });
+    expect([line.end(), line.told.get('it')]).toEqual([of('fee_insufficient', 0), { holdTimes: [0] }]);
+  });
+
+  test('of a payment: both, or ours alone where bob tells none', async () => {
+    const line = await sent();
+    await ended(line, endOfFulfilment(line.arrival.atPeer.sharedSecret, { preimage }, 450));
+    expect([line.end(), line.told.get('it')]).toEqual([PAID, { holdTimes: [12, 4] }]);
+    const silent = await sent();
+    await ended(silent, { kind: 'fulfill', preimage });
+    expect([silent.end(), silent.told.get('it')]).toEqual([PAID, { holdTimes: [12] }]);
   });
 });
 

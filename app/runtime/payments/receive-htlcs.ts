@@ -5,7 +5,8 @@ import type { Htlc, RemovalRequest } from '../../../shared/ln/channel/htlc.ts';
 import { isLive, isPending, liveOf } from '../../../shared/ln/channel/state.ts';
 import { unknownPayment } from '../../../shared/ln/onion/checks.ts';
 import type { Refusal } from '../../../shared/ln/onion/htlc.ts';
-import { endOfRefusal } from '../../../shared/ln/payment/forward.ts';
+import { endOfFulfilment, endOfRefusal } from '../../../shared/ln/payment/htlc-end.ts';
+import type { Moment } from '../../../shared/ln/payment/receive-set.ts';
 import type { PeerCommand } from '../../../shared/ln/peer/command.ts';
 import type { PeerState } from '../../../shared/ln/peer/state.ts';
 import type { InvoicePart, InvoiceRecord } from '../../store/schema.ts';
@@ -45,20 +46,24 @@ export const removeHtlc = (channelId: Uint8Array, id: bigint, removal: RemovalRe
 });
 
 /** What is decided of the parts of this peer, and not said yet. */
-export const decidedRemovals = ({ parts = [], preimage }: InvoiceRecord, standings: Standings, height: number): PeerCommand[] =>
+export const decidedRemovals = ({ parts = [], preimage }: InvoiceRecord, standings: Standings, moment: Moment): PeerCommand[] =>
   parts.flatMap((part) => {
     const answer = standings.get(part.key)?.answer;
     if (part.state === 'fulfilling' && (answer === 'open' || answer === 'chain'))
-      return [removeHtlc(part.channelId, part.htlcId, { kind: 'fulfill', preimage: fromHex(preimage) })];
-    return part.state === 'failing' && answer === 'open' ? [removeHtlc(part.channelId, part.htlcId, failureOf(part, height))] : [];
+      return [removeHtlc(part.channelId, part.htlcId, fulfilmentOf(part, fromHex(preimage), moment))];
+    return part.state === 'failing' && answer === 'open' ? [removeHtlc(part.channelId, part.htlcId, failureOf(part, moment))] : [];
   });
 
-function failureOf({ sharedSecret, failure, amountMsat }: InvoicePart, height: number): RemovalRequest {
+const fulfilmentOf = ({ sharedSecret, atMs }: InvoicePart, preimage: Uint8Array, { nowMs }: Moment): RemovalRequest =>
+  endOfFulfilment(sharedSecret, { preimage }, nowMs - atMs);
+
+function failureOf({ sharedSecret, failure, amountMsat, atMs }: InvoicePart, { height, nowMs }: Moment): RemovalRequest {
   const why = failure === 'mpp_timeout' ? ({ name: 'mpp_timeout' } as const) : unknownPayment({ amountMsat }, height);
-  return removalOf({ reply: 'fail', sharedSecret, failure: why });
+  return endOfRefusal({ reply: 'fail', sharedSecret, failure: why }, nowMs - atMs);
 }
 
-export const removalOf: (refused: Refusal) => RemovalRequest = endOfRefusal;
+/** Answered in the commit in which it became ours to answer. */
+export const removalOf = (refused: Refusal): RemovalRequest => endOfRefusal(refused, 0);
 
 /** Can a part be counted on no more? Of `standings` undefined, its peer cannot be read. */
 export function isGone({ key, state }: InvoicePart, standings: Standings | undefined): boolean {

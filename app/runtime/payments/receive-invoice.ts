@@ -39,7 +39,12 @@ export async function makeInvoice(ports: Ports, request: InvoiceRequest): Promis
       minFinalCltvExpiryDelta: MIN_FINAL_CLTV_EXPIRY_DELTA,
       fallbacks: [],
       routeHints: routeHints(await livePeers(ports)),
-      features: encodeFeatures([features.var_onion_optin.bit, features.payment_secret.bit, features.basic_mpp.bit + 1]),
+      features: encodeFeatures([
+        features.var_onion_optin.bit,
+        features.payment_secret.bit,
+        features.basic_mpp.bit + 1,
+        features.option_attribution_data.bit + 1,
+      ]),
     },
     keys.signAsNode,
   );

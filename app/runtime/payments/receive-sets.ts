@@ -114,11 +114,10 @@ async function carryOut(
 ): Promise<number> {
   let said = 0;
   const { live, standings, moment } = world;
-  const { height } = moment;
   for (const { record } of live) {
     const own = standings.get(record.peerId) ?? new Map();
     const commands = [
-      ...sets.flatMap((invoice) => decidedRemovals(invoice, own, height)),
+      ...sets.flatMap((invoice) => decidedRemovals(invoice, own, moment)),
       ...forwardAnswers(forwards, record.peerId, world),
       ...(strays.removals.get(record.peerId) ?? []),
     ];

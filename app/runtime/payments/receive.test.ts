@@ -87,6 +87,21 @@ test('parts over two channels of one peer are answered in the round that makes t
   expect([anna?.ends.get('a'), anna?.ends.get('b')]).toMatchObject([paid, paid]);
 });
 
+test('each part is told how long it waited, in tenths of a second', async () => {
+  const { node, payers } = await payScene();
+  const [anna, bert] = payers;
+  const asked = await invoiceOf(node, 3_000_000n);
+  anna?.offer('a', { ...asked, amountMsat: 1_000_000n, totalMsat: 3_000_000n });
+  await sync(node);
+  node.later(2_550);
+  bert?.offer('b', { ...asked, amountMsat: 2_000_000n, totalMsat: 3_000_000n });
+  await sync(node);
+  expect([anna?.holdTimes.get('a'), bert?.holdTimes.get('b')]).toEqual([[25], [0]]);
+  bert?.offer('unknown', { amountMsat: 1_000n, paymentHash: hash('of nothing') });
+  await sync(node);
+  expect([bert?.ends.get('unknown'), bert?.holdTimes.get('unknown')]).toEqual([unknown, [0]]);
+});
+
 describe('a set that never completes', () => {
   test('is failed with mpp_timeout by the alarm that the relay was given', async () => {
     const { node, relay, payers } = await payScene();
@@ -106,6 +121,7 @@ describe('a set that never completes', () => {
     node.later(1);
     await node.wake(JSON.stringify({ v: 1, wakeId: 'w', reason: 'deadline', sentAtMs: node.ports.now() }));
     expect([anna?.ends.get('a'), bert?.ends.get('b')]).toEqual([failed('mpp_timeout'), failed('mpp_timeout')]);
+    expect(anna?.holdTimes.get('a')).toEqual([600]);
     expect(relay.syncs.at(-1)?.alarms).toEqual([]);
     // The invoice is as it was, and a second try pays it.
     expect(await viewOf(node, asked.id)).toMatchObject({ state: 'open', parts: [] });

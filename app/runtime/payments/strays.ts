@@ -44,7 +44,7 @@ export async function straysOf(
     if (hop && out) {
       const { id, amountMsat, cltvExpiry, paymentHash } = htlc;
       const planned = newForward({ peerId, channel: toHex(channelId), id, amountMsat, cltvExpiry }, paymentHash, hop, nowMs);
-      found.push(withForward(newForwardRecord(planned, nowMs), foundForward(planned, out.key, out.preimage), nowMs));
+      found.push(withForward(newForwardRecord(planned, nowMs), foundForward(planned, out.key, out.preimage, nowMs), nowMs));
     } else if (!hop || !blind) removals.set(peerId, [...(removals.get(peerId) ?? []), removeHtlc(channelId, htlc.id, refused)]);
   }
   return { found, removals };

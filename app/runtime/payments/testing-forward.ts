@@ -1,7 +1,8 @@
 /** For tests: anna pays bob over us. All three are engines of ours; what becomes of anna's HTLC is read as she reads it. */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { fromHex, toHex } from '../../../shared/lib/bytes.ts';
-import { readFailure } from '../../../shared/ln/onion/failure-packet.ts';
+import { readHoldTimes } from '../../../shared/ln/onion/attribution.ts';
+import { type ReadFailure, readFailure } from '../../../shared/ln/onion/failure-packet.ts';
 import { paymentOnion, type RouteHtlc } from '../../../shared/ln/onion/route.ts';
 import type { PeerEffect } from '../../../shared/ln/peer/effect.ts';
 import { hash } from '../../../shared/ln/testing/opener.ts';
@@ -28,6 +29,8 @@ export class Line {
   readonly world: PaymentWorld;
   /** By name: what anna hears of her HTLC, in order. */
   readonly ends = new Map<string, readonly string[]>();
+  /** By name: how long each hop held it, and who is suspected, as the last end tells it. */
+  readonly told = new Map<string, Pick<ReadFailure, 'holdTimes' | 'suspect'>>();
   readonly #secrets = new Map<string, readonly Uint8Array[]>();
   readonly #names = new Map<bigint, string>();
 
@@ -102,10 +105,16 @@ export class Line {
     this.ends.set(name, [...(this.ends.get(name) ?? []), this.#endOf(name, news)]);
   }
   #endOf(name: string, news: Extract<PeerEffect, { readonly tag: 'htlc-fulfilled' | 'htlc-failed' }>): string {
-    if (news.tag === 'htlc-fulfilled') return `paid ${toHex(news.preimage).slice(0, 8)}`;
+    const sharedSecrets = this.#secrets.get(name) ?? [];
+    if (news.tag === 'htlc-fulfilled') {
+      this.told.set(name, { holdTimes: news.attribution ? readHoldTimes(sharedSecrets, news.attribution) : [] });
+      return `paid ${toHex(news.preimage).slice(0, 8)}`;
+    }
     const { removal } = news;
     if (removal?.kind !== 'fail') return removal?.kind ?? 'not sent';
-    const { source } = readFailure({ sharedSecrets: this.#secrets.get(name) ?? [], reason: removal.reason });
+    const attributionData = removal.attribution ? { attributionData: removal.attribution } : {};
+    const { source, ...told } = readFailure({ sharedSecrets, reason: removal.reason, ...attributionData });
+    this.told.set(name, told);
     return source === undefined ? 'unreadable' : `${source.failure.name} of ${source.hop}`;
   }
 }

@@ -195,15 +195,11 @@ export class PaymentWorld {
     by: 'peer' | 'payee' = atPayee ? 'payee' : 'peer',
   ): Promise<void> {
     const { sharedSecret } = atPeer;
-    const { reason } =
+    const { reason, attributionData: attribution } =
       by === 'peer' || !atPayee
         ? failHtlc({ sharedSecret, failure, holdTime: 0 })
-        : relayFailure({
-            sharedSecret,
-            reason: failHtlc({ sharedSecret: atPayee.sharedSecret, failure, holdTime: 0 }).reason,
-            holdTime: 0,
-          });
-    this.party(peer).ask({ tag: 'remove', id: htlc.id, removal: { kind: 'fail', reason } });
+        : relayFailure({ sharedSecret, ...failHtlc({ sharedSecret: atPayee.sharedSecret, failure, holdTime: 0 }), holdTime: 0 });
+    this.party(peer).ask({ tag: 'remove', id: htlc.id, removal: { kind: 'fail', reason, attribution } });
     await this.settle();
   }
 

@@ -8,6 +8,7 @@ import { err, ok } from '../../../shared/lib/result.ts';
 import { commitmentsOf } from '../../../shared/ln/channel/state.ts';
 import { parseInvoice } from '../../../shared/ln/invoice/parse.ts';
 import { sign } from '../../../shared/ln/keys/secp.ts';
+import { readHoldTimes } from '../../../shared/ln/onion/attribution.ts';
 import { readFailure } from '../../../shared/ln/onion/failure-packet.ts';
 import { encodePayload, type PaymentPayload } from '../../../shared/ln/onion/payload.ts';
 import { buildOnion } from '../../../shared/ln/onion/sphinx.ts';
@@ -60,6 +61,8 @@ export class Payer {
   readonly keys: Keys;
   readonly session: string;
   readonly ends = new Map<string, Ended>();
+  /** By name: what the answer said of the time that it took. */
+  readonly holdTimes = new Map<string, readonly number[]>();
   readonly heard: PeerMessage[] = [];
   /** As the relay tells it. */
   wakeBudgetSpent = false;
@@ -180,11 +183,15 @@ export class Payer {
         break;
       case 'htlc-fulfilled':
         this.ends.set(name, { tag: 'paid', preimage: toHex(effect.preimage) });
+        if (effect.attribution) this.holdTimes.set(name, readHoldTimes(this.#secrets.get(name) ?? [], effect.attribution));
         break;
       case 'htlc-failed':
         if (effect.removal?.kind !== 'fail') this.ends.set(name, { tag: 'failed', why: effect.removal?.kind ?? 'not sent' });
         else {
-          const { source } = readFailure({ sharedSecrets: this.#secrets.get(name) ?? [], reason: effect.removal.reason });
+          const { reason, attribution } = effect.removal;
+          const attributionData = attribution ? { attributionData: attribution } : {};
+          const { source, holdTimes } = readFailure({ sharedSecrets: this.#secrets.get(name) ?? [], reason, ...attributionData });
+          this.holdTimes.set(name, holdTimes);
           this.ends.set(name, { tag: 'failed', why: source?.failure.name ?? 'unreadable' });
         }
         break;

@@ -1,7 +1,7 @@
 /** What comes out of one channel besides its next state. */
 import type { ArchivedHtlc } from '../onchain/types.ts';
 import type { ChannelError } from './error.ts';
-import type { Htlc, Removal } from './htlc.ts';
+import type { Attribution, Htlc, Removal } from './htlc.ts';
 import type { OutMessage } from './message.ts';
 
 export type NoteKind =
@@ -56,7 +56,13 @@ export type ChannelNews =
   /** Irrevocably committed. `overExposed`: it must be failed, the channel risks too much in dust. */
   | { readonly tag: 'htlc-received'; readonly channelId: Uint8Array; readonly htlc: Htlc; readonly overExposed: boolean }
   /** An HTLC of ours: the preimage is known. Said at once, and again on chain if it comes from there. */
-  | { readonly tag: 'htlc-fulfilled'; readonly channelId: Uint8Array; readonly id: bigint; readonly preimage: Uint8Array }
+  | {
+      readonly tag: 'htlc-fulfilled';
+      readonly channelId: Uint8Array;
+      readonly id: bigint;
+      readonly preimage: Uint8Array;
+      readonly attribution?: Attribution;
+    }
   /** An HTLC of ours is back with us for good. No `removal`: it never left, or the chain gave it back. */
   | { readonly tag: 'htlc-failed'; readonly channelId: Uint8Array; readonly id: bigint; readonly removal?: Removal }
   /** An HTLC of the peer's that we fulfilled: the peer can no longer take it back. */

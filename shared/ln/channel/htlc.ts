@@ -45,17 +45,17 @@ export const countsIn = (view: View, by: Side, progress: Progress): boolean => r
 
 /** How an HTLC ends, said by the side that it was offered to. */
 export type Removal = { readonly progress: Progress } & (
-  | { readonly kind: 'fulfill'; readonly preimage: Uint8Array }
+  | { readonly kind: 'fulfill'; readonly preimage: Uint8Array; readonly attribution?: Attribution }
   | { readonly kind: 'fail'; readonly reason: Uint8Array; readonly attribution?: Attribution }
   | { readonly kind: 'fail-malformed'; readonly sha256OfOnion: Uint8Array; readonly failureCode: number }
 );
-/** BOLT 4 § Attribution data, as it came. */
+/** `attribution_data` as it goes over the wire: the channel carries it and does not look into it. */
 export type Attribution = { readonly htlcHoldTimes: readonly number[]; readonly truncatedHmacs: Uint8Array };
 
 /** How we end an HTLC that the peer offered. */
 export type RemovalRequest =
-  | { readonly kind: 'fulfill'; readonly preimage: Uint8Array }
-  | { readonly kind: 'fail'; readonly reason: Uint8Array }
+  | { readonly kind: 'fulfill'; readonly preimage: Uint8Array; readonly attribution?: Attribution }
+  | { readonly kind: 'fail'; readonly reason: Uint8Array; readonly attribution?: Attribution }
   | { readonly kind: 'fail-malformed'; readonly sha256OfOnion: Uint8Array; readonly failureCode: number };
 
 export type Htlc = {

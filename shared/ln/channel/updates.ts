@@ -11,7 +11,7 @@ import { encodeMessage } from '../wire/registry.ts';
 import { checkCounts, checkExposure, checkFunds, roomForHtlcs, roomForSpike, spendableMsat, weigh } from './afford.ts';
 import { type Commitments, findHtlc, replaceHtlc } from './commitments.ts';
 import type { ChannelError } from './error.ts';
-import { type Htlc, isIn, type Removal, type RemovalRequest } from './htlc.ts';
+import { type Attribution, type Htlc, isIn, type Removal, type RemovalRequest } from './htlc.ts';
 import * as limits from './limits.ts';
 import type { OutMessage, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFee, UpdateFulfillHtlc } from './message.ts';
 import type { ChannelTerms } from './terms.ts';
@@ -114,12 +114,13 @@ export function sendRemoval(commitments: Commitments, id: bigint, request: Remov
   return ok(saying(replaceHtlc(commitments, { ...rest, removal }), removalMessage(commitments.channelId, id, removal)));
 }
 
+const attributed = ({ attribution }: { readonly attribution?: Attribution }) => (attribution ? { attributionData: attribution } : {});
 export function removalMessage(channelId: Uint8Array, id: bigint, removal: Removal): OutMessage {
   switch (removal.kind) {
     case 'fulfill':
-      return { name: 'update_fulfill_htlc', channelId, id, paymentPreimage: removal.preimage };
+      return { name: 'update_fulfill_htlc', channelId, id, paymentPreimage: removal.preimage, ...attributed(removal) };
     case 'fail':
-      return { name: 'update_fail_htlc', channelId, id, reason: removal.reason };
+      return { name: 'update_fail_htlc', channelId, id, reason: removal.reason, ...attributed(removal) };
     case 'fail-malformed':
       return {
         name: 'update_fail_malformed_htlc',
@@ -147,17 +148,15 @@ export function receiveRemoval(commitments: Commitments, msg: RemovalMessage): R
   return ok(replaceHtlc(commitments, { ...htlc, ...learned, removal }));
 }
 
+/** As the channel keeps it and tells it. */
+export const attributionOf = ({ attributionData }: UpdateFulfillHtlc | UpdateFailHtlc) =>
+  attributionData ? { attribution: attributionData } : {};
 function removalFrom(msg: RemovalMessage): Removal {
   switch (msg.name) {
     case 'update_fulfill_htlc':
-      return { kind: 'fulfill', preimage: msg.paymentPreimage, progress: 'proposed' };
+      return { kind: 'fulfill', preimage: msg.paymentPreimage, progress: 'proposed', ...attributionOf(msg) };
     case 'update_fail_htlc':
-      return {
-        kind: 'fail',
-        reason: msg.reason,
-        progress: 'proposed',
-        ...(msg.attributionData ? { attribution: msg.attributionData } : {}),
-      };
+      return { kind: 'fail', reason: msg.reason, progress: 'proposed', ...attributionOf(msg) };
     case 'update_fail_malformed_htlc':
       return { kind: 'fail-malformed', sha256OfOnion: msg.sha256OfOnion, failureCode: msg.failureCode, progress: 'proposed' };
   }

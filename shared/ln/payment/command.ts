@@ -1,4 +1,5 @@
 /** What comes in to a payment, and what comes out of it. */
+import type { AttributionData } from '../onion/attribution.ts';
 import type { RouteHtlc } from '../onion/route.ts';
 import type { EdgeName, Policy } from '../route/liquidity.ts';
 import type { Part, PaymentFailure } from './payment.ts';
@@ -11,7 +12,7 @@ export type PartEnd =
   | {
       readonly kind: 'fail';
       readonly reason: Uint8Array;
-      readonly attribution?: { readonly htlcHoldTimes: readonly number[]; readonly truncatedHmacs: Uint8Array };
+      readonly attribution?: AttributionData;
     }
   | { readonly kind: 'fail-malformed'; readonly sha256OfOnion: Uint8Array; readonly failureCode: number };
 

@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { freeze, thaw } from '../../lib/freeze.ts';
 import type { Plain } from '../../lib/plain.ts';
+import { attribute, readHoldTimes } from '../onion/attribution.ts';
 import type { Failure } from '../onion/failure.ts';
-import { failHtlc, readFailure } from '../onion/failure-packet.ts';
+import { failHtlc, type ReadFailure, readFailure } from '../onion/failure-packet.ts';
 import type { FailureVoice, Hop } from '../onion/htlc.ts';
 import { hash } from '../testing/opener.ts';
 import {
@@ -13,7 +14,6 @@ import {
   type ForwardEffect,
   forwardMs,
   foundForward,
-  type HtlcEnd,
   type IncomingStanding,
   newForward,
   outgoingOf,
@@ -21,12 +21,15 @@ import {
   type Way,
   type WayFound,
 } from './forward.ts';
+import type { HtlcEnd } from './htlc-end.ts';
 import type { Moment } from './receive-set.ts';
 
 const preimage = hash('a preimage');
 const paymentHash = sha256(preimage);
 const [ours, theirs] = [hash('shared with us'), hash('shared with the next')];
 const now: Moment = { nowMs: 1_000_000, height: 1_000, fresh: true };
+/** When the next node has answered. */
+const laterMs = now.nowMs + 700;
 const policy = {
   feeBaseMsat: 1_000,
   feeProportionalMillionths: 100,
@@ -82,7 +85,7 @@ describe('planned', () => {
   test('what there is no channel for, or none now, or no time, goes back', () => {
     expect(endOf(played(planned(), tick({ way: 'unknown' })))).toBe('unknown_next_peer of 0');
     expect(endOf(played(planned(), tick({ way: 'away' })))).toBe('temporary_channel_failure of 0');
-    expect(endOf(played(planned(), { tag: 'refused' }))).toBe('temporary_channel_failure of 0');
+    expect(endOf(played(planned(), { tag: 'refused', nowMs: laterMs }))).toBe('temporary_channel_failure of 0');
     const late = { ...now, nowMs: now.nowMs + forwardMs };
     expect(endOf(played(planned(), tick({ moment: late })))).toBe('temporary_channel_failure of 0');
     expect(endOf(played(planned(), tick({ moment: { ...late, nowMs: late.nowMs - 1 } })))).toBe('nothing');
@@ -110,10 +113,10 @@ describe('how it ends', () => {
   const end = { kind: 'fail', reason: failHtlc({ sharedSecret: theirs, failure, holdTime: 0 }).reason } as const;
 
   test('paid: fulfilled while anything can be, on chain too, and earned when it is over', () => {
-    const paid = played(offered, { tag: 'fulfilled', preimage });
+    const paid = played(offered, { tag: 'fulfilled', nowMs: laterMs, preimage });
     const answer = [{ tag: 'answer', end: { kind: 'fulfill', preimage } }];
-    expect(said(paid, tick())).toEqual(answer);
-    expect(said(paid, tick({ incoming: 'chain' }))).toEqual(answer);
+    expect(said(paid, tick())).toMatchObject(answer);
+    expect(said(paid, tick({ incoming: 'chain' }))).toMatchObject(answer);
     for (const state of ['given', 'unread'] as const)
       expect(stepForward(paid, tick({ incoming: state }))).toEqual({ forward: paid, effects: [] });
     const { forward, effects } = stepForward(paid, tick({ incoming: 'gone' }));
@@ -122,11 +125,11 @@ describe('how it ends', () => {
   });
 
   test('by a preimage of something else nothing changes', () => {
-    expect(played(offered, { tag: 'fulfilled', preimage: hash('another') })).toBe(offered);
+    expect(played(offered, { tag: 'fulfilled', nowMs: laterMs, preimage: hash('another') })).toBe(offered);
   });
 
   test('failed by the next node: one more layer, and the payer reads who it was', () => {
-    const failed = played(offered, { tag: 'failed', end });
+    const failed = played(offered, { tag: 'failed', nowMs: laterMs, end });
     expect(endOf(failed)).toBe('mpp_timeout of 1');
     expect(said(failed, tick())).toMatchObject([{ tag: 'answer', end: { kind: 'fail' } }]);
     for (const state of ['chain', 'given', 'unread'] as const) expect(said(failed, tick({ incoming: state }))).toEqual([]);
@@ -135,11 +138,11 @@ describe('how it ends', () => {
 
   test('an onion that it cannot read: our word for it', () => {
     const malformed = { kind: 'fail-malformed', sha256OfOnion, failureCode: 0xc006 } as const;
-    expect(endOf(played(offered, { tag: 'failed', end: malformed }))).toBe('invalid_onion_key of 0');
+    expect(endOf(played(offered, { tag: 'failed', nowMs: laterMs, end: malformed }))).toBe('invalid_onion_key of 0');
   });
 
   test('never left, or back by the chain', () => {
-    const failed = played(offered, { tag: 'failed' });
+    const failed = played(offered, { tag: 'failed', nowMs: laterMs });
     expect([endOf(failed), outgoingOf(failed)]).toEqual(['temporary_channel_failure of 0', undefined]);
   });
 
@@ -147,22 +150,87 @@ describe('how it ends', () => {
     const within = played(
       planned({ answer: { voice: 'blinded', sha256OfOnion } }),
       { tag: 'offered', htlc: 'out' },
-      { tag: 'failed', end },
+      { tag: 'failed', nowMs: laterMs, end },
     );
     expect(within.stage).toMatchObject({ end: { kind: 'fail-malformed', failureCode: 0xc018, sha256OfOnion } });
     const entrance = planned({ answer: { ...plain, voice: 'introduction' } });
-    expect(endOf(played(entrance, { tag: 'offered', htlc: 'out' }, { tag: 'failed', end }))).toBe('invalid_onion_blinding of 0');
+    expect(endOf(played(entrance, { tag: 'offered', htlc: 'out' }, { tag: 'failed', nowMs: laterMs, end }))).toBe(
+      'invalid_onion_blinding of 0',
+    );
     expect(endOf(played(entrance, tick({ way: 'unknown' })))).toBe('invalid_onion_blinding of 0');
   });
 
   test('a preimage after a failure that the peer had signed still counts', () => {
-    const failed = played(offered, { tag: 'failed', end });
-    expect(played(failed, { tag: 'fulfilled', preimage }).stage).toEqual({ state: 'fulfilled', preimage });
+    const failed = played(offered, { tag: 'failed', nowMs: laterMs, end });
+    expect(played(failed, { tag: 'fulfilled', nowMs: laterMs, preimage }).stage).toMatchObject({ state: 'fulfilled', preimage });
   });
 
   test('found by a life that does not remember it', () => {
-    expect(foundForward(planned(), 'out', undefined).stage).toEqual({ state: 'offered', htlc: 'out' });
-    expect(foundForward(planned(), 'out', preimage).stage).toEqual({ state: 'fulfilled', preimage });
+    expect(foundForward(planned(), 'out', undefined, laterMs).stage).toEqual({ state: 'offered', htlc: 'out' });
+    expect(foundForward(planned(), 'out', preimage, laterMs).stage).toMatchObject({ state: 'fulfilled', preimage });
+  });
+});
+
+describe('what the payer learns of the time that it took', () => {
+  const answered = (forward: Forward): HtlcEnd => {
+    const [effect] = said(forward, tick());
+    if (effect?.tag !== 'answer') throw new Error('nothing is said');
+    return effect.end;
+  };
+  const readBack = (end: HtlcEnd): ReadFailure => {
+    if (end.kind !== 'fail') throw new Error(`the end is ${end.kind}`);
+    const attributionData = end.attribution ? { attributionData: end.attribution } : {};
+    return readFailure({ sharedSecrets: [ours, theirs], reason: end.reason, ...attributionData });
+  };
+  const timesOf = (end: HtlcEnd): readonly number[] | undefined =>
+    end.kind === 'fulfill' && end.attribution ? readHoldTimes([ours, theirs], end.attribution) : undefined;
+  const failed = failHtlc({ sharedSecret: theirs, failure: { name: 'mpp_timeout' }, holdTime: 4 });
+  const back = (change: object): HtlcEnd =>
+    answered(played(offered, { tag: 'failed', nowMs: laterMs, end: { kind: 'fail', reason: failed.reason, ...change } }));
+
+  test('of a failure of the next node: its time and ours', () => {
+    const source = { hop: 1, failure: { name: 'mpp_timeout' } };
+    expect(readBack(back({ attribution: failed.attributionData }))).toEqual({ source, holdTimes: [7, 4] });
+  });
+
+  test('of one that takes no part: our time, and who takes none', () => {
+    expect(readBack(back({}))).toEqual({ source: { hop: 1, failure: { name: 'mpp_timeout' } }, holdTimes: [7], suspect: 1 });
+  });
+
+  test('of an answer that nobody can read: the next node is named, and not we', () => {
+    for (const attribution of [failed.attributionData, undefined])
+      expect(readBack(back({ reason: hash('spoilt'), ...(attribution ? { attribution } : {}) }))).toEqual({ holdTimes: [7], suspect: 1 });
+  });
+
+  test('of a failure of our own, and of an onion that the next node could not read', () => {
+    expect(readBack(answered(played(planned(), { tag: 'refused', nowMs: laterMs })))).toMatchObject({ source: { hop: 0 }, holdTimes: [7] });
+    const late = { ...now, nowMs: now.nowMs + forwardMs };
+    expect(readBack(answered(played(planned(), tick({ moment: late }))))).toMatchObject({ source: { hop: 0 }, holdTimes: [600] });
+    const malformed = { kind: 'fail-malformed', sha256OfOnion, failureCode: 0xc006 } as const;
+    const end = answered(played(offered, { tag: 'failed', nowMs: laterMs, end: malformed }));
+    expect(readBack(end)).toMatchObject({ source: { hop: 0 }, holdTimes: [7] });
+  });
+
+  test('of a payment: both times, or ours alone', () => {
+    const attribution = attribute({ sharedSecret: theirs, packet: new Uint8Array(0), holdTime: 4 });
+    expect(timesOf(answered(played(offered, { tag: 'fulfilled', nowMs: laterMs, preimage, attribution })))).toEqual([7, 4]);
+    expect(timesOf(answered(played(offered, { tag: 'fulfilled', nowMs: laterMs, preimage })))).toEqual([7]);
+  });
+
+  test('nothing from within a blinded path, our time at its entrance', () => {
+    const paidAs = (answer: FailureVoice): HtlcEnd =>
+      answered(played(planned({ answer }), { tag: 'offered', htlc: 'out' }, { tag: 'fulfilled', nowMs: laterMs, preimage }));
+    expect(paidAs({ voice: 'blinded', sha256OfOnion })).toEqual({ kind: 'fulfill', preimage });
+    expect(timesOf(paidAs({ ...plain, voice: 'introduction' }))).toEqual([7]);
+  });
+
+  test('zero where nobody remembers since when: a forward of an older version, a clock that was set back', () => {
+    const end = { kind: 'fail', reason: failed.reason } as const;
+    expect(
+      readBack(answered(played({ ...offered, stage: { state: 'offered', htlc: 'out' } }, { tag: 'failed', nowMs: laterMs, end })))
+        .holdTimes,
+    ).toEqual([0]);
+    expect(readBack(answered(played(offered, { tag: 'failed', nowMs: 0, end }))).holdTimes).toEqual([0]);
   });
 });
 
@@ -258,23 +326,23 @@ test('law: never fulfilled without the preimage, never failed while the outgoing
             break;
           }
           case 'refuse':
-            if (world.out === 'none') step({ tag: 'refused' });
+            if (world.out === 'none') step({ tag: 'refused', nowMs: laterMs });
             break;
           case 'pay':
             if (world.out !== 'there' && world.out !== 'paid') break;
             world.out = 'paid';
             world.known = true;
-            step({ tag: 'fulfilled', preimage });
+            step({ tag: 'fulfilled', nowMs: laterMs, preimage });
             break;
           case 'lie':
-            step({ tag: 'fulfilled', preimage: hash('a lie') });
+            step({ tag: 'fulfilled', nowMs: laterMs, preimage: hash('a lie') });
             break;
           case 'fail':
           case 'lost':
             // After the preimage the peer may end it as it likes.
             if (world.out !== 'there' && world.out !== 'paid') break;
             if (world.out === 'there') world.out = 'failed';
-            step({ tag: 'failed', ...(one.move === 'fail' ? { end: { kind: 'fail', reason: new Uint8Array(292) } } : {}) });
+            step({ tag: 'failed', nowMs: laterMs, ...(one.move === 'fail' ? { end: { kind: 'fail', reason: new Uint8Array(292) } } : {}) });
             break;
         }
       };

@@ -8,11 +8,12 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { equal } from '../../lib/bytes.ts';
+import type { AttributionData } from '../onion/attribution.ts';
 import { checkForward, type ForwardingPolicy } from '../onion/checks.ts';
 import { type AnyFailure, type Failure, failureOfMalformed } from '../onion/failure.ts';
-import { failHtlc, relayFailure } from '../onion/failure-packet.ts';
-import { type FailureVoice, type Hop, type Refusal, refusal } from '../onion/htlc.ts';
+import { type FailureVoice, type Hop, refusal } from '../onion/htlc.ts';
 import type { PartEnd } from './command.ts';
+import { endOfFailure, endOfFulfilment, endOfRefusal, type Fulfilment, type HtlcEnd } from './htlc-end.ts';
 import type { Moment } from './receive-set.ts';
 
 /** Of our channel; ids in hex. */
@@ -23,18 +24,12 @@ export type IncomingSide = {
   readonly amountMsat: bigint;
   readonly cltvExpiry: number;
 };
-/** How an HTLC of a peer ends, as BOLT 2 says it. */
-export type HtlcEnd =
-  | { readonly kind: 'fulfill'; readonly preimage: Uint8Array }
-  | { readonly kind: 'fail'; readonly reason: Uint8Array }
-  | { readonly kind: 'fail-malformed'; readonly sha256OfOnion: Uint8Array; readonly failureCode: number };
-
 export type ForwardStage =
   /** Nothing has left. */
   | { readonly state: 'planned'; readonly onion: Uint8Array; readonly pathKey?: Uint8Array; readonly atMs: number }
-  /** `htlc` names the outgoing one, in the words of whoever keeps the forward. */
-  | { readonly state: 'offered'; readonly htlc: string }
-  | { readonly state: 'fulfilled'; readonly preimage: Uint8Array }
+  /** `htlc` names the outgoing one, in the words of whoever keeps the forward. Without `atMs` nobody knows since when we have the incoming one. */
+  | { readonly state: 'offered'; readonly htlc: string; readonly atMs?: number }
+  | { readonly state: 'fulfilled'; readonly preimage: Uint8Array; readonly attribution?: AttributionData }
   /** `htlc`: of one that the peer had. A preimage for it would still count. */
   | { readonly state: 'failed'; readonly end: HtlcEnd; readonly htlc?: string }
   /** The incoming HTLC is answered for good. With `preimage`: the fee is earned. */
@@ -64,10 +59,10 @@ export type ForwardCommand =
   | { readonly tag: 'tick'; readonly incoming: IncomingStanding; readonly way: WayFound; readonly moment: Moment }
   | { readonly tag: 'offered'; readonly htlc: string }
   /** It could not be offered. */
-  | { readonly tag: 'refused' }
-  | { readonly tag: 'fulfilled'; readonly preimage: Uint8Array }
+  | { readonly tag: 'refused'; readonly nowMs: number }
+  | ({ readonly tag: 'fulfilled'; readonly nowMs: number } & Omit<Fulfilment, 'kind'>)
   /** The outgoing HTLC is back for good. Without `end`: it never left, or the chain gave it back. */
-  | { readonly tag: 'failed'; readonly end?: PartEnd };
+  | { readonly tag: 'failed'; readonly nowMs: number; readonly end?: PartEnd };
 
 export type ForwardEffect =
   | {
@@ -107,10 +102,10 @@ export function newForward(
 }
 
 /** Passed on by a life of the node that is not remembered: `htlc` is the outgoing one, as its channel has it. */
-export function foundForward(forward: Forward, htlc: string, preimage: Uint8Array | undefined): Forward {
+export function foundForward(forward: Forward, htlc: string, preimage: Uint8Array | undefined, nowMs: number): Forward {
   const stage: ForwardStage = { state: 'offered', htlc };
   const found = { ...forward, stage };
-  return preimage === undefined ? found : stepForward(found, { tag: 'fulfilled', preimage }).forward;
+  return preimage === undefined ? found : stepForward(found, { tag: 'fulfilled', nowMs, preimage }).forward;
 }
 
 export const earnedMsat = ({ incoming, amountMsat }: Pick<Forward, 'incoming' | 'amountMsat'>): bigint => incoming.amountMsat - amountMsat;
@@ -126,19 +121,19 @@ export function stepForward(forward: Forward, command: ForwardCommand): Forwarde
     case 'tick':
       return tick(forward, command);
     case 'offered':
-      return stage.state === 'planned' ? to(forward, { state: 'offered', htlc: command.htlc }) : still(forward);
+      return stage.state === 'planned' ? to(forward, { state: 'offered', htlc: command.htlc, atMs: stage.atMs }) : still(forward);
     case 'refused':
-      return stage.state === 'planned' ? fail(forward, temporary) : still(forward);
+      return stage.state === 'planned' ? fail(forward, temporary, command.nowMs) : still(forward);
     case 'fulfilled': {
       const isOpen = stage.state === 'offered' || (stage.state === 'failed' && stage.htlc !== undefined);
       if (!isOpen || !equal(sha256(command.preimage), forward.paymentHash)) return still(forward);
-      return to(forward, { state: 'fulfilled', preimage: command.preimage });
+      return to(forward, fulfilment(forward, command, heldMs(forward, command.nowMs)));
     }
     case 'failed': {
       if (stage.state !== 'offered') return still(forward);
-      const { end } = command;
+      const { end, nowMs } = command;
       // Without an end its id may be given again: it names nothing any more.
-      return to(forward, { state: 'failed', end: endOf(forward, end), ...(end ? { htlc: stage.htlc } : {}) });
+      return to(forward, { state: 'failed', end: endOf(forward, end, heldMs(forward, nowMs)), ...(end ? { htlc: stage.htlc } : {}) });
     }
   }
 }
@@ -146,7 +141,8 @@ export function stepForward(forward: Forward, command: ForwardCommand): Forwarde
 const still = (forward: Forward, ...effects: ForwardEffect[]): Forwarded => ({ forward, effects });
 const to = (forward: Forward, stage: ForwardStage, ...effects: ForwardEffect[]): Forwarded => ({ forward: { ...forward, stage }, effects });
 const temporary: Failure = { name: 'temporary_channel_failure', ...noUpdate };
-const fail = (forward: Forward, failure: AnyFailure): Forwarded => to(forward, { state: 'failed', end: saying(forward, failure) });
+const fail = (forward: Forward, failure: AnyFailure, nowMs: number): Forwarded =>
+  to(forward, { state: 'failed', end: saying(forward, failure, heldMs(forward, nowMs)) });
 
 function tick(forward: Forward, { incoming, way, moment }: Extract<ForwardCommand, { readonly tag: 'tick' }>): Forwarded {
   const { stage } = forward;
@@ -157,11 +153,12 @@ function tick(forward: Forward, { incoming, way, moment }: Extract<ForwardComman
     case 'settled':
       return still(forward);
     case 'fulfilled': {
-      const { preimage } = stage;
-      if (incoming === 'gone') return to(forward, { state: 'settled', preimage }, { tag: 'earned', feeMsat: earnedMsat(forward) });
+      const { state: _, ...paid } = stage;
+      if (incoming === 'gone')
+        return to(forward, { state: 'settled', preimage: paid.preimage }, { tag: 'earned', feeMsat: earnedMsat(forward) });
       // On chain, too: there it is what claims the HTLC.
       return incoming === 'open' || incoming === 'chain'
-        ? still(forward, { tag: 'answer', end: { kind: 'fulfill', preimage } })
+        ? still(forward, { tag: 'answer', end: { kind: 'fulfill', ...paid } })
         : still(forward);
     }
     case 'failed':
@@ -178,9 +175,9 @@ function plan(
   { nowMs, height, fresh }: Moment,
 ): Forwarded {
   // Its channel ends: nothing is offered for an HTLC that could be had on chain only.
-  if (incoming === 'gone' || incoming === 'chain' || incoming === 'given') return fail(forward, temporary);
-  if (way === 'unknown') return fail(forward, { name: 'unknown_next_peer' });
-  if (way === 'away' || nowMs >= atMs + forwardMs) return fail(forward, temporary);
+  if (incoming === 'gone' || incoming === 'chain' || incoming === 'given') return fail(forward, temporary, nowMs);
+  if (way === 'unknown') return fail(forward, { name: 'unknown_next_peer' }, nowMs);
+  if (way === 'away' || nowMs >= atMs + forwardMs) return fail(forward, temporary, nowMs);
   // With an old height nobody knows how much time is left.
   if (incoming === 'unread' || !fresh) return still(forward);
   const { amountMsat, cltvExpiry, paymentHash } = forward;
@@ -191,24 +188,28 @@ function plan(
     height,
     tooSoonBlocks: TOO_SOON_BLOCKS,
   });
-  if (failure) return fail(forward, failure);
+  if (failure) return fail(forward, failure, nowMs);
   return still(forward, { tag: 'offer', way, add: { amountMsat, paymentHash, cltvExpiry, onion, ...(pathKey ? { pathKey } : {}) } });
 }
 
+/** How long we have had the incoming HTLC. Whoever does not know says zero. */
+const heldMs = ({ stage }: Forward, nowMs: number): number =>
+  (stage.state === 'planned' || stage.state === 'offered') && stage.atMs !== undefined ? nowMs - stage.atMs : 0;
+
+function fulfilment({ answer, sharedSecret }: Forward, { preimage, attribution }: Omit<Fulfilment, 'kind'>, ms: number): ForwardStage {
+  // BOLT 2: "if `path_key` is not set in the incoming `update_add_htlc`"
+  if (answer.voice === 'blinded') return { state: 'fulfilled', preimage };
+  const { kind: _, ...rest } = endOfFulfilment(sharedSecret, { preimage, ...(attribution ? { attribution } : {}) }, ms);
+  return { state: 'fulfilled', ...rest };
+}
+
 /** What the next node said, in one more layer; from within or at the entrance of a blinded path nobody learns what it was. */
-function endOf(forward: Forward, end: PartEnd | undefined): HtlcEnd {
-  if (end === undefined) return saying(forward, temporary);
-  if (end.kind === 'fail-malformed') return saying(forward, failureOfMalformed(end.failureCode, end.sha256OfOnion));
-  if (forward.answer.voice !== 'plain') return saying(forward, temporary);
-  const { reason } = relayFailure({ sharedSecret: forward.sharedSecret, reason: end.reason, holdTime: 0 });
-  return { kind: 'fail', reason };
+function endOf(forward: Forward, end: PartEnd | undefined, ms: number): HtlcEnd {
+  if (end === undefined) return saying(forward, temporary, ms);
+  if (end.kind === 'fail-malformed') return saying(forward, failureOfMalformed(end.failureCode, end.sha256OfOnion), ms);
+  if (forward.answer.voice !== 'plain') return saying(forward, temporary, ms);
+  return endOfFailure(forward.sharedSecret, end, ms);
 }
 
-const saying = ({ answer }: Pick<Forward, 'answer'>, failure: AnyFailure): HtlcEnd => endOfRefusal(refusal(answer, failure));
-
-export function endOfRefusal(refused: Refusal): HtlcEnd {
-  if (refused.reply === 'malformed')
-    return { kind: 'fail-malformed', sha256OfOnion: refused.sha256OfOnion, failureCode: refused.failureCode };
-  const { reason } = failHtlc({ sharedSecret: refused.sharedSecret, failure: refused.failure, holdTime: 0 });
-  return { kind: 'fail', reason };
-}
+const saying = ({ answer }: Pick<Forward, 'answer'>, failure: AnyFailure, ms: number): HtlcEnd =>
+  endOfRefusal(refusal(answer, failure), ms);

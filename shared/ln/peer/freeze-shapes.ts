@@ -56,13 +56,13 @@ const offer = v.strictObject({ ...ours, localIsOpener: v.boolean(), shutdownForm
 const progress = v.picklist(['proposed', 'signed', 'revoked', 'countersigned', 'locked']);
 const attribution = v.strictObject({ htlcHoldTimes: v.array(count), truncatedHmacs: bytes });
 const removal = v.variant('kind', [
-  v.strictObject({ kind: v.literal('fulfill'), progress, preimage: id }),
+  v.strictObject({ kind: v.literal('fulfill'), progress, preimage: id, attribution: maybe(attribution) }),
   v.strictObject({ kind: v.literal('fail'), progress, reason: bytes, attribution: maybe(attribution) }),
   v.strictObject({ kind: v.literal('fail-malformed'), progress, sha256OfOnion: id, failureCode: count }),
 ]);
 const removalRequest = v.variant('kind', [
-  v.strictObject({ kind: v.literal('fulfill'), preimage: id }),
-  v.strictObject({ kind: v.literal('fail'), reason: bytes }),
+  v.strictObject({ kind: v.literal('fulfill'), preimage: id, attribution: maybe(attribution) }),
+  v.strictObject({ kind: v.literal('fail'), reason: bytes, attribution: maybe(attribution) }),
   v.strictObject({ kind: v.literal('fail-malformed'), sha256OfOnion: id, failureCode: count }),
 ]);
 const quiet = v.strictObject({

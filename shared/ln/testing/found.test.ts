@@ -1,5 +1,6 @@
 /** Schedules that `npm run fuzz` found a fault with, shrunk; each is played for ever. */
 import { test } from 'vitest';
+import { type PaySchedule, playPayments } from './pay-schedules.ts';
 import { playSchedule, type Schedule } from './schedules.ts';
 
 const found: readonly (readonly [string, Schedule])[] = [
@@ -39,4 +40,24 @@ const found: readonly (readonly [string, Schedule])[] = [
   ],
 ];
 
+const foundOfPayments: readonly (readonly [string, PaySchedule])[] = [
+  [
+    'a payee dies in the step that would have shown the preimage, and has not shown it',
+    {
+      shape: 'line',
+      options: { kind: 'anchors_zero_fee_htlc_tx', opener: 'alice', simpleClose: false, icy: 'once' },
+      moves: [
+        { move: 'pay', from: 2, to: 1, amountMsat: 1000n, maxParts: 1, plan: { kind: 'wise', shares: [1], turn: 0, feeMsat: 0n } },
+        { move: 'half-cut', at: 1, who: 'alice' },
+        { move: 'connect', at: 1 },
+        { move: 'drive', pick: 0, plan: { kind: 'none', shares: [1], turn: 0, feeMsat: 0n } },
+        { move: 'dance', at: 1, count: 4 },
+        { move: 'die', at: 1, who: 'alice', when: 'before' },
+        { move: 'connect', at: 0 },
+      ],
+    },
+  ],
+];
+
 test.each(found)('%s', (_, schedule) => void playSchedule(schedule));
+test.each(foundOfPayments)('%s', (_, schedule) => void playPayments(schedule));

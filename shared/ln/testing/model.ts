@@ -393,7 +393,7 @@ export class Line {
 }
 
 /** Where a channel may not be, given what was asked of it. Undefined: it is in its place. */
-function faultOf(channel: ChannelState | undefined, fate: Fate): string | undefined {
+export function faultOf(channel: ChannelState | undefined, fate: Fate): string | undefined {
   if (!channel) return fate === 'open' ? 'forgotten' : undefined;
   const live = liveOf(channel);
   if (live.tag === 'normal' || (fate !== 'open' && ['shutting-down', 'negotiating'].includes(live.tag))) return undefined;

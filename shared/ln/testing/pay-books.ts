@@ -8,9 +8,9 @@ import type { Htlc, RemovalRequest } from '../channel/htlc.ts';
 import { pointFromSecret } from '../keys/secp.ts';
 import { checkReceipt, unknownPayment } from '../onion/checks.ts';
 import type { AnyFailure } from '../onion/failure.ts';
-import { failHtlc, relayFailure } from '../onion/failure-packet.ts';
-import { type Hop, type IncomingHtlc, type Refusal, readHtlc, refusal } from '../onion/htlc.ts';
+import { type Hop, type IncomingHtlc, readHtlc, refusal } from '../onion/htlc.ts';
 import type { PartEnd, PaymentCommand, PaymentEffect } from '../payment/command.ts';
+import { endOfFailure, endOfFulfilment, endOfRefusal, type Fulfilment } from '../payment/htlc-end.ts';
 import { stepPayment } from '../payment/machine.ts';
 import type { Payment } from '../payment/payment.ts';
 import { addPart, fulfilled, type Moment, type ReceivePart } from '../payment/receive-set.ts';
@@ -39,6 +39,7 @@ export type Forward = {
   readonly key: string;
   readonly at: number;
   readonly id: bigint;
+  readonly atMs: number;
   readonly htlc: Htlc;
   readonly hop: Hop;
   readonly mood: Mood;
@@ -48,6 +49,9 @@ export type Forward = {
   readonly paidMsat?: bigint;
   readonly removal?: RemovalRequest;
 };
+/** An HTLC of a peer's. `open`: any answer will do. `chain`: a preimage only. `given`: it is answered. */
+export type Standing = 'open' | 'chain' | 'given' | 'gone';
+
 export type Books = {
   readonly payments: readonly PaymentBook[];
   readonly invoices: readonly InvoiceBook[];
@@ -124,9 +128,9 @@ export class PayNode {
   }
 
   /** The end of an HTLC of ours. `end` undefined: it never left. Whatever is told again finds nobody. */
-  ended(key: string, end: PartEnd | { readonly kind: 'fulfill'; readonly preimage: Uint8Array } | undefined): void {
+  ended(key: string, end: PartEnd | Fulfilment | undefined): void {
     const forward = this.books.forwards.find(({ state, out }) => state === 'out' && out === key);
-    if (forward) this.keepForward(over(forward, backOf(forward, end)));
+    if (forward) this.keepForward(over(forward, backOf(forward, end, this.nowMs)));
     else this.endPart(key, end);
   }
 
@@ -146,22 +150,31 @@ export class PayNode {
     if (onion === undefined) throw new Error('an HTLC without an onion');
     const incoming: IncomingHtlc = { amountMsat, paymentHash, cltvExpiry, onionRoutingPacket: onion };
     const read = readHtlc(incoming, nodeKeys(this.index).secret);
-    if (!read.ok) return removalOf(read.error);
+    if (!read.ok) return endOfRefusal(read.error, 0);
     const { value } = read;
-    if (overExposed) return removalOf(refusal(value.answer, { name: 'temporary_node_failure' }));
+    if (overExposed) return endOfRefusal(refusal(value.answer, { name: 'temporary_node_failure' }), 0);
     if (value.tag === 'hop') {
       if (this.mood === 'malformed') return { kind: 'fail-malformed', sha256OfOnion: sha256(onion), failureCode: 0xc005 };
-      const forward: Forward = { key: keyOf(at, htlc.id), at, id: htlc.id, htlc, hop: value, mood: this.mood, state: 'new' };
+      const forward: Forward = {
+        key: keyOf(at, htlc.id),
+        at,
+        id: htlc.id,
+        atMs: this.nowMs,
+        htlc,
+        hop: value,
+        mood: this.mood,
+        state: 'new',
+      };
       this.keepForward(this.mood === 'fail' ? over(forward, failOf(value, { name: 'temporary_node_failure' })) : forward);
       return undefined;
     }
-    const unknown = removalOf(refusal(value.answer, unknownPayment(incoming, this.height)));
+    const unknown = endOfRefusal(refusal(value.answer, unknownPayment(incoming, this.height)), 0);
     const invoice = this.books.invoices.find((one) => one.paymentHash === toHex(paymentHash));
     if (!invoice || invoice.cancelled) return unknown;
     const { paymentSecret, amountMsat: asked } = invoice;
     const expected = { paymentSecret, amountMsat: asked, minFinalCltvExpiryDelta, basicMpp: true };
     const fault = checkReceipt({ htlc: incoming, receipt: value, expected, height: this.height });
-    if (fault) return removalOf(refusal(value.answer, fault));
+    if (fault) return endOfRefusal(refusal(value.answer, fault), 0);
     const part: SetPart = {
       key: keyOf(at, htlc.id),
       at,
@@ -186,22 +199,26 @@ export class PayNode {
     }
   }
 
-  /** What is decided of HTLCs of that channel, and to be said of those that are still open. */
-  decided(at: number): readonly { readonly id: bigint; readonly removal: RemovalRequest }[] {
+  /** What is decided of HTLCs of that channel, and to be said of them as they stand: on chain a preimage only. */
+  decided(at: number, standing: (id: bigint) => Standing): readonly { readonly id: bigint; readonly removal: RemovalRequest }[] {
+    const hears = (id: bigint, isPaid: boolean): boolean => standing(id) === 'open' || (isPaid && standing(id) === 'chain');
     const ofSets = this.books.invoices.flatMap(({ preimage, parts }) =>
       parts.flatMap((part) => {
-        if (part.at !== at) return [];
-        if (part.state === 'fulfilling') return [{ id: part.id, removal: { kind: 'fulfill', preimage } as const }];
-        return part.state === 'failing' ? [{ id: part.id, removal: this.failureOf(part) }] : [];
+        const { id, state, sharedSecret, atMs } = part;
+        if (part.at !== at || !hears(id, state === 'fulfilling')) return [];
+        if (state === 'fulfilling') return [{ id, removal: endOfFulfilment(sharedSecret, { preimage }, this.nowMs - atMs) }];
+        return state === 'failing' ? [{ id, removal: this.failureOf(part) }] : [];
       }),
     );
-    const back = this.books.forwards.flatMap((one) => (one.at === at && one.removal ? [{ id: one.id, removal: one.removal }] : []));
+    const back = this.books.forwards.flatMap((one) =>
+      one.at === at && one.removal && hears(one.id, one.removal.kind === 'fulfill') ? [{ id: one.id, removal: one.removal }] : [],
+    );
     return [...ofSets, ...back];
   }
 
-  private failureOf({ failure, sharedSecret, amountMsat }: SetPart): RemovalRequest {
+  private failureOf({ failure, sharedSecret, amountMsat, atMs }: SetPart): RemovalRequest {
     const why: AnyFailure = failure === 'mpp_timeout' ? { name: 'mpp_timeout' } : unknownPayment({ amountMsat }, this.height);
-    return removalOf({ reply: 'fail', sharedSecret, failure: why });
+    return endOfRefusal({ reply: 'fail', sharedSecret, failure: why }, this.nowMs - atMs);
   }
 
   private forwardOf(request: string): Forward | undefined {
@@ -216,7 +233,7 @@ export const partRequest = (id: string, n: number): string => `${id}/${n}`;
 const paymentOf = (request: string): string => request.split('/')[0] ?? '';
 const partOf = (request: string): number => Number(request.split('/')[1]);
 
-const failOf = ({ sharedSecret }: Hop, failure: AnyFailure): RemovalRequest => removalOf({ reply: 'fail', sharedSecret, failure });
+const failOf = ({ sharedSecret }: Hop, failure: AnyFailure): RemovalRequest => endOfRefusal({ reply: 'fail', sharedSecret, failure }, 0);
 function over(forward: Forward, removal: RemovalRequest): Forward {
   const paid = removal.kind === 'fulfill' ? { paidMsat: outMsat(forward) } : {};
   const spoilt = forward.mood === 'spoil' && removal.kind === 'fail' ? { kind: 'fail' as const, reason: hash('spoilt') } : removal;
@@ -226,19 +243,12 @@ function over(forward: Forward, removal: RemovalRequest): Forward {
 export const outMsat = ({ hop: { amtToForward }, mood }: Pick<Forward, 'hop' | 'mood'>): bigint =>
   mood === 'shave' && amtToForward > 1n ? amtToForward - 1n : amtToForward;
 
-function backOf({ hop, htlc }: Forward, end: Parameters<PayNode['ended']>[1]): RemovalRequest {
+function backOf({ hop, htlc, atMs }: Forward, end: Parameters<PayNode['ended']>[1], nowMs: number): RemovalRequest {
   const { sharedSecret } = hop;
   if (end?.kind === 'fulfill') {
     if (toHex(sha256(end.preimage)) !== toHex(htlc.paymentHash)) throw new Error('paid with another preimage');
-    return { kind: 'fulfill', preimage: end.preimage };
+    return endOfFulfilment(sharedSecret, end, nowMs - atMs);
   }
-  if (end?.kind === 'fail') return { kind: 'fail', reason: relayFailure({ sharedSecret, reason: end.reason, holdTime: 0 }).reason };
+  if (end?.kind === 'fail') return endOfFailure(sharedSecret, end, nowMs - atMs);
   return failOf(hop, { name: 'temporary_channel_failure', channelUpdate: new Uint8Array(0) });
-}
-
-function removalOf(refused: Refusal): RemovalRequest {
-  if (refused.reply === 'malformed')
-    return { kind: 'fail-malformed', sha256OfOnion: refused.sha256OfOnion, failureCode: refused.failureCode };
-  const { sharedSecret, failure } = refused;
-  return { kind: 'fail', reason: failHtlc({ sharedSecret, failure, holdTime: 0 }).reason };
 }

@@ -7,7 +7,7 @@ import { fromHex, toHex } from '../../lib/bytes.ts';
 import { isQuiet } from '../channel/commitments.ts';
 import type { Htlc } from '../channel/htlc.ts';
 import { feeOf, type Part, type Payment } from '../payment/payment.ts';
-import { partyNames } from './model-moves.ts';
+import { faultOf } from './model.ts';
 import type { PartyName } from './pair.ts';
 import { type Forward, keyOf, type PayNode } from './pay-books.ts';
 import type { PayGround } from './pay-ground.ts';
@@ -28,6 +28,10 @@ function hold(what: string, holds: boolean): void {
   if (!holds) throw new Error(what);
 }
 
+/** Below it an HTLC may have no output of its own, at the feerate of these schedules, and is lost with a commitment. */
+const dustMsat = 5_000_000n;
+const anchorsSat = 660n;
+
 export class Watch {
   readonly #world: PayGround;
   readonly #entries = new Map<string, Entry>();
@@ -42,7 +46,11 @@ export class Watch {
   }
 
   #balance(node: number): bigint {
-    return sum(this.#world.sidesOf(node), ({ at, name }) => this.#world.party(at, name).commitments.toLocalMsat);
+    return sum(this.#world.sidesOf(node), ({ at, name }) =>
+      this.#world.fates[at] === 'open'
+        ? (this.#world.commitmentsAt(at, name)?.toLocalMsat ?? 0n)
+        : this.#world.chain.gainSat(at, name) * 1000n,
+    );
   }
   #of(node: number, by: Htlc['by'], paymentHash: string): readonly Entry[] {
     return [...this.#entries.values()].filter((one) => one.node === node && one.by === by && one.paymentHash === paymentHash);
@@ -51,7 +59,11 @@ export class Watch {
   /** After each step of that side: what its table says. */
   scan(at: number, name: PartyName): void {
     const side = `${at} ${name} `;
-    const { htlcs } = this.#world.party(at, name).commitments;
+    if (!this.#world.isLiveAt(at, name)) {
+      this.#scanEnd(at, name);
+      return;
+    }
+    const htlcs = this.#world.commitmentsAt(at, name)?.htlcs ?? [];
     const node = this.#world.nodeAt(at, name).index;
     const seen = new Set<string>();
     for (const { by, id, added, removal, preimage, paymentHash, amountMsat } of htlcs) {
@@ -67,12 +79,42 @@ export class Watch {
         this.#entries.set(key, { ...entry, end: entry.end ?? 'failed', isHere: false });
   }
 
+  /** What a step showed that was lost with its node was never there. */
+  mark(): () => void {
+    const entries = [...this.#entries];
+    return () => {
+      this.#entries.clear();
+      for (const [key, entry] of entries) this.#entries.set(key, entry);
+    };
+  }
+
+  /** On chain the table stands still: what becomes of the HTLCs of a side is what it was told of its own, and what it claims of the peer's. */
+  #scanEnd(at: number, name: PartyName): void {
+    const side = `${at} ${name} `;
+    const isOver = this.#world.commitmentsAt(at, name) === undefined;
+    for (const [key, entry] of this.#entries) {
+      if (!entry.isHere || !key.startsWith(side)) continue;
+      hold(`${name} of channel ${at} forgets ${key}`, !isOver || entry.by === 'remote' || entry.end !== undefined);
+      const claimed = this.#world.claims(at, name, fromHex(entry.paymentHash)) ? 'fulfilled' : undefined;
+      const end = entry.end ?? (entry.by === 'remote' ? (claimed ?? (isOver ? 'failed' : undefined)) : undefined);
+      this.#entries.set(key, { ...entry, isHere: !isOver, ...(end ? { end } : {}) });
+    }
+  }
+
+  /** News of an HTLC of that side: where its channel is live, the table says so itself. */
+  told(at: number, name: PartyName, id: bigint, end: 'fulfilled' | 'failed'): void {
+    const key = `${at} ${name} local ${id}`;
+    const entry = this.#entries.get(key);
+    if (!entry?.isHere || this.#world.isLiveAt(at, name)) return;
+    hold(`an HTLC was ${entry.end} and then ${end}`, entry.end === undefined || entry.end === end);
+    this.#entries.set(key, { ...entry, end });
+  }
+
   check(): void {
     for (const [at, { parties }] of this.#world.pairs.entries())
       for (const { name, state } of parties) {
-        const [channel] = state.channels;
-        const tag = channel?.tag === 'offline' || channel?.tag === 'syncing' ? channel.was.tag : channel?.tag;
-        hold(`channel ${at} of ${name} is ${tag}`, tag === 'normal');
+        const fault = faultOf(state.channels[0], this.#world.fates[at] ?? 'open');
+        hold(`${name} of channel ${at}, ${this.#world.fates[at]}: ${fault}`, fault === undefined);
       }
     for (const node of this.#world.nodes) {
       this.#checkTables(node);
@@ -104,7 +146,13 @@ export class Watch {
     const passed = books.forwards.flatMap(({ state, out: to }) => (state === 'out' ? [to ?? 'none'] : []));
     hold(`node ${index} has ${out.sort()} out, and knows of ${[...flying, ...passed].sort()}`, same(out, [...flying, ...passed]));
     const known = new Set([...books.invoices.flatMap(({ parts }) => parts.map(({ key }) => key)), ...books.forwards.map(({ key }) => key)]);
-    for (const { by, key, end } of mine) hold(`node ${index} has forgotten ${key}`, by === 'local' || end !== undefined || known.has(key));
+    for (const { by, key, end } of mine)
+      hold(`node ${index} has forgotten ${key}`, by === 'local' || end !== undefined || known.has(key) || this.#isEnding(index, key));
+  }
+
+  /** On chain a part that is not decided is given up, and stays until its time is over. */
+  #isEnding(node: number, key: string): boolean {
+    return this.#world.sidesOf(node).some(({ at, name }) => key.startsWith(`${at}:`) && !this.#world.isLiveAt(at, name));
   }
 
   #payersOf(paymentHash: string): ReadonlySet<number> {
@@ -130,7 +178,8 @@ export class Watch {
   checkEnd(): void {
     const { pairs, nodes, payments } = this.#world;
     for (const [at, { alice, bob }] of pairs.entries()) {
-      for (const name of partyNames) hold(`channel ${at} is not quiet`, isQuiet(this.#world.party(at, name).commitments));
+      if (this.#world.fates[at] !== 'open') continue;
+      for (const { commitments } of [alice, bob]) hold(`channel ${at} is not quiet`, isQuiet(commitments));
       hold(`the sides of channel ${at} disagree`, alice.commitments.toLocalMsat === bob.commitments.toRemoteMsat);
     }
     for (const { id, life, notes } of payments) {
@@ -143,6 +192,7 @@ export class Watch {
         const gotMsat = sum(this.#of(node.index, 'remote', paymentHash), (one) => (one.end === 'fulfilled' ? one.amountMsat : 0n));
         const settledMsat = sum(sent, ({ life }) => sum(life.parts.filter(isSettled), (part) => part.amountMsat));
         const told = `sent ${sent.length} times, ${settledMsat} is settled, and ${gotMsat} of ${amountMsat} came`;
+        if (this.#isDustLost(paymentHash)) continue;
         hold(told, settledMsat === gotMsat && (sent.length === 0 ? gotMsat === 0n : gotMsat >= amountMsat));
         if (this.#payersOf(paymentHash).size === 1) hold(told, sent.length <= 1 && gotMsat === BigInt(sent.length) * amountMsat);
         hold(
@@ -159,7 +209,24 @@ export class Watch {
     const earnedMsat = sum(books.forwards, earned);
     const dueMsat = (this.#startMsat[index] ?? 0n) - paidMsat + gotMsat + earnedMsat;
     const hasMsat = this.#balance(index);
-    hold(`node ${index} has ${hasMsat}, and should have ${dueMsat}`, hasMsat === dueMsat);
+    const slackMsat = this.#slackMsat(index);
+    const isRight = slackMsat === 0n ? hasMsat === dueMsat : hasMsat + slackMsat >= dueMsat;
+    hold(`node ${index} has ${hasMsat}, and should have ${dueMsat}, less at most ${slackMsat}`, isRight);
+  }
+
+  /** What the ends of its channels may have cost it: fees, anchors, parts of a satoshi, and HTLCs that are too small for an output. */
+  #slackMsat(node: number): bigint {
+    const closed = this.#world.sidesOf(node).filter(({ at }) => this.#world.fates[at] !== 'open').length;
+    if (closed === 0) return 0n;
+    const dust = [...this.#entries.values()].filter((one) => one.node === node && this.#isDustAt(one));
+    return (this.#world.chain.feesSat + BigInt(closed) * (anchorsSat + 1n)) * 1000n + sum(dust, ({ amountMsat }) => amountMsat);
+  }
+  #isDustAt({ key, amountMsat }: Entry): boolean {
+    return amountMsat < dustMsat && this.#world.fates[Number(key.split(':')[0])] === 'forced';
+  }
+  /** Somewhere on its way a part was without an output when its channel went on chain: it may be paid on one side and back on the other. */
+  #isDustLost(paymentHash: string): boolean {
+    return [...this.#entries.values()].some((one) => one.paymentHash === paymentHash && this.#isDustAt(one));
   }
 }
 

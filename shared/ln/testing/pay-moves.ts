@@ -67,4 +67,6 @@ export type PayMove =
   | { readonly move: 'die'; readonly at: number; readonly who: PartyName; readonly when: 'before' | 'after' }
   | { readonly move: 'clock'; readonly ms: number }
   /** Blocks, or none: everybody looks at the chain. */
-  | { readonly move: 'look'; readonly blocks: number };
+  | { readonly move: 'look'; readonly blocks: number }
+  | { readonly move: 'close'; readonly at: number; readonly who: PartyName; readonly feeratePerKw: number }
+  | { readonly move: 'force-close'; readonly at: number; readonly who: PartyName };

@@ -51,13 +51,18 @@ function spread(world: PayGround, ways: readonly Way[], { amountMsat, maxParts }
   const parts: { amountMsat: bigint; turn: number }[] = [];
   let left = amountMsat;
   for (let i = 0; i < Math.min(ways.length, maxParts) && left > 0n; i += 1) {
-    const room = (ways[(turn + i) % ways.length] ?? []).map(({ at, from }) => sendableMsat(world.party(at, from).commitments) - feeMsat);
+    const room = (ways[(turn + i) % ways.length] ?? []).map(({ at, from }) => roomMsat(world, at, from) - feeMsat);
     const part = [left, ...room].reduce((a, b) => (a < b ? a : b));
     if (part <= 0n) continue;
     parts.push({ amountMsat: part, turn: turn + i });
     left -= part;
   }
   return left > 0n ? undefined : parts;
+}
+
+function roomMsat(world: PayGround, at: number, from: PartyName): bigint {
+  const commitments = world.isLiveAt(at, from) ? world.commitmentsAt(at, from) : undefined;
+  return commitments === undefined ? 0n : sendableMsat(commitments);
 }
 
 function routeOf(world: PayGround, way: Way, amountMsat: bigint, feeMsat: bigint): PlannedRoute {

@@ -100,13 +100,39 @@ const delay: fc.Arbitrary<PayMove[]> = fc
     ...[0, 1, 2].map((who): PayMove => ({ move: 'carry', node: who, channels: 7 })),
   ]);
 
+const close: fc.Arbitrary<PayMove> = fc.oneof(
+  fc.record({ move: fc.constant('close' as const), at, who, feeratePerKw: fc.constantFrom(253, 1_000, 20_000) }),
+  fc.record({ move: fc.constant('force-close' as const), at, who }),
+);
+/** A channel ends with what is under way in it, and perhaps another, or the same by force. */
+const ending: fc.Arbitrary<PayMove[]> = fc
+  .tuple(
+    pay(amountMsat, 3),
+    fc.array(plan, { minLength: 1, maxLength: 3 }),
+    at,
+    moves(4),
+    close,
+    moves(8),
+    fc.option(close, { nil: undefined, freq: 3 }),
+  )
+  .map(([paying, plans, heard, before, first, between, second]) => [
+    paying,
+    ...plans.map((one): PayMove => ({ move: 'drive', pick: 0, plan: one })),
+    { move: 'dance', at: heard, count: 6 },
+    ...before,
+    first,
+    ...between,
+    ...(second ? [second] : []),
+  ]);
+
 /** Nothing but chance; or a scene in the midst of it. */
 const story: fc.Arbitrary<readonly PayMove[]> = fc.oneof(
-  { weight: 3, arbitrary: moves(35) },
+  { weight: 6, arbitrary: moves(35) },
   {
-    weight: 2,
+    weight: 4,
     arbitrary: fc.tuple(moves(12), fc.oneof(refusal, delay), moves(12)).map((acts) => acts.flat()),
   },
+  { weight: 2, arbitrary: fc.tuple(moves(12), ending, moves(12)).map((acts) => acts.flat()) },
 );
 
 export const paySchedule: fc.Arbitrary<PaySchedule> = fc.record({
@@ -114,6 +140,7 @@ export const paySchedule: fc.Arbitrary<PaySchedule> = fc.record({
   options: fc.record({
     kind: fc.constantFrom<'anchors_zero_fee_htlc_tx' | 'static_remotekey'>('anchors_zero_fee_htlc_tx', 'static_remotekey'),
     opener: who,
+    simpleClose: fc.boolean(),
     icy: fc.constantFrom<'once' | true>('once', 'once', 'once', 'once', 'once', 'once', 'once', true),
   }),
   moves: story,

@@ -3,7 +3,8 @@
  * paid, real onions between them, and channels in every state of their dance. Driven by a list of moves, as `model.ts` is with bare HTLCs.
  *
  * What a step of a channel brings and what the node's payments make of it is one commit (`pay-books.ts`); a node that dies loses the step or
- * keeps it, and never a half. After each move `pay-checks.ts` looks at all of it. Channels are not closed here.
+ * keeps it, and never a half. After each move `pay-checks.ts` looks at all of it. Channels are closed, with what is under way in them, on a chain
+ * that everybody sees (`model-chain.ts`).
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { toHex } from '../../lib/bytes.ts';
@@ -14,10 +15,21 @@ import type { ChannelRequest, PeerCommand } from '../peer/command.ts';
 import type { PeerEffect } from '../peer/effect.ts';
 import type { PeerState } from '../peer/state.ts';
 import { decode } from '../peer/wire.ts';
+import type { Fate } from './model.ts';
 import { otherParty as other, partyNames } from './model-moves.ts';
 import { hash } from './opener.ts';
 import type { Party, PartyName } from './pair.ts';
-import { type Books, type Forward, keyOf, outMsat, type PaymentBook, type PayNode, partRequest } from './pay-books.ts';
+import {
+  type Books,
+  type Forward,
+  keyOf,
+  outMsat,
+  type PaymentBook,
+  type PayNode,
+  partRequest,
+  type SetPart,
+  type Standing,
+} from './pay-books.ts';
 import { Watch } from './pay-checks.ts';
 import { PayGround, type PayOptions, START_HEIGHT } from './pay-ground.ts';
 import type { PayMove, Plan, Shape } from './pay-moves.ts';
@@ -27,6 +39,8 @@ import { payee, planned, scidOf } from './pay-plan.ts';
 const MAX_BLOCKS = 36;
 const MAX_FEE = 10_000n;
 const PAYMENT_MS = 120_000;
+/** Every HTLC has expired by then, every output of a commitment is claimed and buried. */
+const LAST_HEIGHT = START_HEIGHT + 1_000;
 const goodPlan = (turn: number): Plan => ({ kind: 'wise', shares: [1], turn, feeMsat: 100n });
 
 export class PayWorld extends PayGround {
@@ -35,6 +49,8 @@ export class PayWorld extends PayGround {
   messages = 0;
   cuts = 0;
   deaths = 0;
+  /** Closes with something under way. */
+  busyCloses = 0;
   #draws = 0;
   /** With nothing to sign since. */
   readonly #flushed = new Map<Party, PeerState>();
@@ -42,7 +58,7 @@ export class PayWorld extends PayGround {
   constructor(shape: Shape, options: PayOptions = {}) {
     super(shape, options);
     this.watch = new Watch(this);
-    this.#begun(JSON.stringify([shape, options.kind, options.opener]));
+    this.#begun(JSON.stringify([shape, options.kind, options.opener, options.simpleClose]));
   }
 
   /** Connected, and at rest; where these options were played before, as they were then. */
@@ -113,7 +129,7 @@ export class PayWorld extends PayGround {
         for (let i = 0; i < move.count; i += 1)
           for (const name of partyNames) {
             this.#deliver(move.at, name);
-            this.#step(move.at, name, { tag: 'flush' });
+            this.step(move.at, name, { tag: 'flush' });
           }
         return;
       case 'rest':
@@ -137,28 +153,44 @@ export class PayWorld extends PayGround {
         this.#later(move.ms);
         return;
       case 'look':
-        this.#look(move.blocks);
+        this.#look(Math.max(0, Math.min(move.blocks, START_HEIGHT + MAX_BLOCKS - this.height)));
         return;
+      case 'close': {
+        const at = move.at % this.pairs.length;
+        this.#close(at, this.fates[at] === 'forced' ? 'forced' : 'mutual');
+        this.#command(at, move.who, { tag: 'close', feeratePerKw: move.feeratePerKw });
+        return;
+      }
+      case 'force-close': {
+        const at = move.at % this.pairs.length;
+        this.#close(at, 'forced');
+        this.chain.supply(at, move.who, this.party(at, move.who));
+        this.#command(at, move.who, { tag: 'force-close' });
+        this.chain.wake(0, 'when due');
+        return;
+      }
     }
   }
 
+  #close(at: number, fate: Fate): void {
+    if (this.fates[at] === 'open' && this.commitmentsAt(at, 'alice')?.htlcs.length !== 0) this.busyCloses += 1;
+    this.fates[at] = fate;
+  }
   #later(ms: number): void {
     for (const node of this.nodes) node.nowMs += ms;
     this.#eachParty((at, name) => {
       this.party(at, name).now += ms;
-      this.#step(at, name, { tag: 'tick' });
+      this.step(at, name, { tag: 'tick' });
     });
   }
-  #look(blocks: number): void {
-    this.height = Math.min(this.height + blocks, START_HEIGHT + MAX_BLOCKS);
+  #look(blocks: number, tick: 'always' | 'when due' = 'always'): void {
+    this.chain.mine(blocks);
+    this.height = this.chain.height;
     for (const node of this.nodes) {
       node.height = this.height;
       node.look();
     }
-    this.#eachParty((at, name) => {
-      this.party(at, name).height = this.height;
-      this.#step(at, name, { tag: 'tick' });
-    });
+    this.chain.wake(0, tick);
   }
   #eachParty(visit: (at: number, name: PartyName) => void): void {
     for (const at of this.pairs.keys()) for (const name of partyNames) visit(at, name);
@@ -178,7 +210,7 @@ export class PayWorld extends PayGround {
   #hangUp(at: number, name: PartyName): void {
     const pair = this.pairAt(at);
     for (const party of pair.parties) party.wire.length = 0;
-    this.#step(at, name, { tag: 'disconnected', epoch: pair[name].state.epoch });
+    this.step(at, name, { tag: 'disconnected', epoch: pair[name].state.epoch });
     pair[name].wire.length = 0;
   }
   #deliver(at: number, to: PartyName): boolean {
@@ -196,20 +228,25 @@ export class PayWorld extends PayGround {
     const node = this.nodeAt(at, who);
     const sides = this.sidesOf(node.index).map((side) => ({ ...side, state: this.party(side.at, side.name).state }));
     const books: Books = node.books;
+    const unsee = this.watch.mark();
     this.deaths += 1;
     this.#deliver(at, who);
     if (when === 'before') {
       node.books = books;
+      unsee();
       for (const side of sides) this.party(side.at, side.name).state = side.state;
     }
     for (const side of sides) this.#hangUp(side.at, side.name);
   }
 
-  #step(at: number, name: PartyName, command: PeerCommand): void {
+  step(at: number, name: PartyName, command: PeerCommand): void {
     this.#ask(at, name, () => this.party(at, name).step(command));
   }
   #command(at: number, name: PartyName, command: ChannelRequest): void {
-    this.#step(at, name, { tag: 'channel', channelId: this.party(at, name).commitments.channelId, command });
+    this.step(at, name, { tag: 'channel', channelId: this.#channelId(at), command });
+  }
+  #channelId(at: number): Uint8Array {
+    return this.channelIds[at % this.pairs.length] ?? new Uint8Array(0);
   }
 
   /** One commit of a node: a step of a channel, and whatever follows from it for that channel. */
@@ -220,9 +257,9 @@ export class PayWorld extends PayGround {
     let effects = step();
     while (effects.length > 0) {
       const removals = effects.flatMap((effect) => this.#hear(index, name, effect));
-      effects = removals.flatMap((command) => party.step({ tag: 'channel', channelId: party.commitments.channelId, command }));
+      effects = removals.flatMap((command) => party.step({ tag: 'channel', channelId: this.#channelId(index), command }));
     }
-    for (const bytes of party.wire.slice(Math.min(before, party.wire.length))) listen(party, bytes);
+    for (const bytes of party.wire.slice(Math.min(before, party.wire.length))) listen(party, bytes, this.fates[index]);
     this.watch.scan(index, name);
   }
 
@@ -236,16 +273,18 @@ export class PayWorld extends PayGround {
         node.refused(effect.request, effect.error.code);
         return [];
       case 'htlc-fulfilled':
-        node.ended(keyOf(at, effect.id), { kind: 'fulfill', preimage: effect.preimage });
+        this.watch.told(at, name, effect.id, 'fulfilled');
+        node.ended(keyOf(at, effect.id), { ...effect, kind: 'fulfill' });
         return [];
       case 'htlc-failed':
+        this.watch.told(at, name, effect.id, 'failed');
         node.ended(keyOf(at, effect.id), effect.removal);
         return [];
       case 'htlc-received': {
         const { htlc } = effect;
         const refused = node.received(at, htlc, effect.overExposed);
         const own = refused ? [{ id: htlc.id, removal: refused }] : [];
-        return [...own, ...node.decided(at)].map((one) => ({ tag: 'remove', ...one }));
+        return [...own, ...node.decided(at, (id) => this.standingOf(at, name, id))].map((one) => ({ tag: 'remove', ...one }));
       }
       case 'htlc-claimed':
         node.claimed(keyOf(at, effect.htlc.id));
@@ -342,26 +381,28 @@ export class PayWorld extends PayGround {
 
   /** Decides what is due, and says what is decided where it is still open; what is to be passed on is offered. */
   #carry(node: PayNode, reaches: (at: number) => boolean): void {
-    const open = new Set(
-      this.sidesOf(node.index).flatMap(({ at, name }) =>
-        this.party(at, name).commitments.htlcs.flatMap(({ by, id, removal }) =>
-          by === 'remote' ? [`${keyOf(at, id)}${removal ? '' : ' open'}`] : [],
-        ),
-      ),
-    );
+    const standingAt = (at: number, id: bigint): Standing => {
+      const side = this.sidesOf(node.index).find((one) => one.at === at);
+      return side ? this.standingOf(at, side.name, id) : 'gone';
+    };
     for (const invoice of node.books.invoices) {
-      const gone = ({ key, state }: { readonly key: string; readonly state: string }): boolean =>
-        state !== 'fulfilled' && !open.has(`${key} open`) && (state !== 'fulfilling' || !open.has(key));
+      const gone = ({ at, id, state }: SetPart): boolean =>
+        state !== 'fulfilled' && (state === 'fulfilling' ? standingAt(at, id) === 'gone' : standingAt(at, id) !== 'open');
       const there = invoice.parts.some(gone) ? without(invoice.parts, gone) : invoice.parts;
       const parts = settle(expire(there, node.moment), node.moment);
       if (parts !== invoice.parts) node.keepInvoice({ ...invoice, parts });
     }
     for (const { at, name } of this.sidesOf(node.index)) {
       if (!reaches(at)) continue;
-      for (const { id, removal } of node.decided(at))
-        if (open.has(`${keyOf(at, id)} open`)) this.#command(at, name, { tag: 'remove', id, removal });
+      for (const { id, removal } of node.decided(at, (one) => this.standingOf(at, name, one)))
+        this.#command(at, name, { tag: 'remove', id, removal });
     }
-    for (const forward of node.books.forwards) if (forward.state === 'new') this.#forward(node, forward, reaches);
+    for (const forward of node.books.forwards) {
+      if (forward.state !== 'new') continue;
+      // What could be had on chain only is not passed on.
+      if (standingAt(forward.at, forward.id) !== 'open') node.refused(`forward ${forward.key}`, 'not-usable');
+      else this.#forward(node, forward, reaches);
+    }
   }
 
   #forward(node: PayNode, forward: Forward, reaches: (at: number) => boolean): void {
@@ -383,7 +424,7 @@ export class PayWorld extends PayGround {
         while (this.#deliver(at, name)) busy = true;
         const party = this.party(at, name);
         if (this.#flushed.get(party) === party.state) return;
-        this.#step(at, name, { tag: 'flush' });
+        this.step(at, name, { tag: 'flush' });
         this.#flushed.set(party, party.state);
         if (party.wire.length > 0) busy = true;
       });
@@ -414,14 +455,34 @@ export class PayWorld extends PayGround {
       this.#connect(at);
     }
     for (const node of this.nodes) node.mood = 'honest';
-    for (let minute = 0; minute < 12; minute += 1) {
+    for (const party of this.pairs.flatMap(({ parties }) => parties)) party.feerate = 300;
+    const isClosed = this.fates.includes('forced');
+    for (let minute = 0; minute < (isClosed ? 4 : 12); minute += 1) {
       this.#look(0);
       if (!this.#rest(goodPlan(minute), 400)) throw new Error('the nodes never come to rest');
       const isHeld = this.nodes.some(({ books }) => books.invoices.some(({ parts }) => parts.some(({ state }) => state === 'held')));
       if (!isHeld && this.payments.every(({ life }) => life.state !== 'pending')) break;
       this.#later(60_000);
     }
+    if (this.fates.some((fate) => fate !== 'open')) this.#bury();
     this.watch.checkEnd();
+  }
+
+  /** The chain goes on until every channel that was closed is resolved, and everybody does at once what follows from it. */
+  #bury(): void {
+    const kept = (): readonly unknown[] =>
+      this.nodes.flatMap(({ books: { payments, invoices, forwards } }) => [payments, invoices, forwards]);
+    while (!this.isBuried) {
+      if (this.height > LAST_HEIGHT) throw new Error(`channels are not resolved at height ${this.height}`);
+      const due = this.chain.nextHeight() ?? this.height + 20;
+      const before = kept();
+      this.#look(this.chain.chain.mempool.length > 0 ? 1 : Math.max(1, Math.min(due - this.height, 50)), 'when due');
+      const isSaid = this.pairs.some(({ parties }) => parties.some(({ wire }) => wire.length > 0));
+      const isNews = isSaid || kept().some((book, i) => book !== before[i]);
+      if (isNews && !this.#rest(goodPlan(0), 400)) throw new Error('the nodes never come to rest');
+    }
+    this.#later(PAYMENT_MS);
+    if (!this.#rest(goodPlan(0), 400)) throw new Error('the nodes never come to rest');
   }
 }
 
@@ -429,10 +490,10 @@ const starts = new Map<string, ReadonlyMap<string, PeerState>>();
 
 const picked = <T>(all: readonly T[], pick: number): T | undefined => all[pick % Math.max(1, all.length)];
 
-function listen(party: Party, bytes: Uint8Array): void {
+function listen(party: Party, bytes: Uint8Array, fate: Fate | undefined): void {
   const decoded = decode(bytes);
   if (!decoded.ok) throw new Error(`${party.name} said what cannot be read`);
   const { value } = decoded;
-  if (value.name === 'warning' || value.name === 'error')
+  if (value.name === 'warning' || (value.name === 'error' && fate !== 'forced'))
     throw new Error(`${party.name} said ${value.name}: ${String.fromCharCode(...value.data)}`);
 }

@@ -130,7 +130,7 @@ describe('compatible', () => {
 
 describe('our own', () => {
   test('bits', () => {
-    expect(parseFeatures(ourFeatures())).toEqual([0, 5, 9, 12, 15, 23, 27, 35, 44, 47, 51, 61]);
+    expect(parseFeatures(ourFeatures())).toEqual([0, 5, 9, 12, 15, 23, 27, 35, 37, 44, 47, 51, 61]);
   });
   test('only one bit of a pair, every dependency, and no assumption about the peer beyond what BOLT 9 assumes', () => {
     const bits = parseFeatures(ourFeatures());

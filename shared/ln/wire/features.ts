@@ -121,7 +121,7 @@ export function initFeatures(init: { readonly globalfeatures: Uint8Array; readon
 /**
  * What we put in `init`. BOLT 9: "MUST NOT set feature bits it does not support". Left out with a reason:
  * `gossip_queries` (we keep no gossip that is worth a question), `basic_mpp` (our invoices offer it, and nobody asks a peer),
- * `option_route_blinding`, `option_onion_messages`, `option_attribution_data`, `option_splice`, `option_dual_fund`,
+ * `option_route_blinding`, `option_onion_messages`, `option_splice`, `option_dual_fund`,
  * `option_provide_storage` (not built), `option_support_large_channel` (no reason to keep 16.8 million sat in a browser).
  */
 const ours: readonly (readonly [FeatureName, 'required' | 'optional'])[] = [
@@ -147,6 +147,8 @@ const ours: readonly (readonly [FeatureName, 'required' | 'optional'])[] = [
   ['option_zeroconf', 'optional'],
   // Silence is kept when it is asked for; we ask for none.
   ['option_quiesce', 'optional'],
+  // Every answer to an HTLC carries it, of our own or passed on; what payments of ours get back is read.
+  ['option_attribution_data', 'optional'],
   // Each side closes with its own fee, and may raise it.
   ['option_simple_close', 'optional'],
 ];

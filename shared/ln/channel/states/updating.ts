@@ -7,7 +7,7 @@ import type { Env } from '../env.ts';
 import type { ChannelMessage } from '../message.ts';
 import type { Normal, ShuttingDown } from '../state.ts';
 import { fault, misplaced, type Step, stay } from '../step.ts';
-import { isOverExposed, receiveAdd, receiveFee, receiveRemoval, sendFee, sendRemoval } from '../updates.ts';
+import { attributionOf, isOverExposed, receiveAdd, receiveFee, receiveRemoval, sendFee, sendRemoval } from '../updates.ts';
 
 type Updating = Normal | ShuttingDown;
 
@@ -27,7 +27,7 @@ export function recvUpdate(state: Updating, msg: ChannelMessage, env: Env): Step
       if (!removed.ok) return fault(state, removed.error, env);
       const news: readonly ChannelEffect[] =
         msg.name === 'update_fulfill_htlc'
-          ? [{ tag: 'htlc-fulfilled', channelId: commitments.channelId, id: msg.id, preimage: msg.paymentPreimage }]
+          ? [{ tag: 'htlc-fulfilled', channelId: commitments.channelId, id: msg.id, preimage: msg.paymentPreimage, ...attributionOf(msg) }]
           : [];
       return stay({ ...state, commitments: removed.value }, ...news);
     }
