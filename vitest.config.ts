@@ -17,7 +17,8 @@ export default defineConfig({
     include: ['shared/**/*.{test,spec}.ts', 'app/**/*.test.ts', 'relay/**/*.test.ts', 'e2e/**/*.test.ts'],
     environment: 'node',
     testTimeout: 20_000,
-    maxWorkers: 2,
+    // One more than cores: much of what is tested with browsers is waiting.
+    maxWorkers: 3,
     setupFiles: ['shared/ln/testing/seed.ts'],
     sequence: { sequencer: LongestFirst },
   },

@@ -24,6 +24,13 @@ class Router {
     history.replaceState(null, '', href(...parts));
     this.route = parse(location.hash);
   }
+  /** For a page that asks for something that takes its time: what it does after it is done only while whoever asked is still there. */
+  staying(): (leave: () => void) => void {
+    const { route } = this;
+    return (leave) => {
+      if (this.route === route) leave();
+    };
+  }
   /** Where we came from, or `fallback` when this page was opened directly. */
   back(...fallback: readonly string[]): void {
     if (this.#depth > 0) history.back();

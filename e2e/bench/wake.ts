@@ -20,7 +20,7 @@ const CHANNELS_PER_PEER = 4;
 
 export async function wake({ smoke, tell }: Options): ReturnType<Bench> {
   if (findBrowser('chromium') === undefined) return { name: 'wake', skipped: 'there is no Chromium here' };
-  const rounds = smoke ? 2 : ROUNDS;
+  const rounds = smoke ? 1 : ROUNDS;
   const stops: (() => Promise<unknown>)[] = [];
   try {
     const { phone, measure } = await startSleeper(tell, stops);

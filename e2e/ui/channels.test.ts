@@ -1,9 +1,22 @@
 /** What a person does with channels and coins on the pages, with a fake worker behind them. */
+import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { channelIds, empty, lively, peers } from './fixtures.ts';
 import { heading, said, useVisits } from './visits.ts';
 
 const { open, goTo, leave } = useVisits();
+
+/** What the page asks by this name reaches the worker when `window.letGo()` is called. */
+const holdBack = (page: Page, name: string) =>
+  page.evaluate((held) => {
+    ServiceWorker.prototype.postMessage = new Proxy(ServiceWorker.prototype.postMessage, {
+      apply(send, worker, args) {
+        const go = () => Reflect.apply(send, worker, args);
+        if (args[0]?.name === held) Object.assign(window, { letGo: go });
+        else go();
+      },
+    });
+  }, name);
 
 describe('channels and coins', () => {
   test('a channel is opened: each wrong amount is named, the cost is summed up, a double tap opens one', async () => {
@@ -107,6 +120,20 @@ describe('channels and coins', () => {
     await yes();
     await said(page, 'The close has begun.');
     await page.locator('[data-channel-state=negotiating]').waitFor();
+  });
+
+  test('an answer that comes late moves nobody who has gone elsewhere', async () => {
+    const page = await open(lively(Date.now()), `channels/${channelIds.htlcs}`);
+    await page.getByRole('link', { name: 'Close the channel' }).click();
+    await holdBack(page, 'close-channel');
+    await page.getByRole('button', { name: 'Close together' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Close together' }).click();
+    await page.waitForFunction('window.letGo !== undefined');
+    await goTo(page, `force-close/${channelIds.ready}`);
+    await heading(page, 'Close without the peer');
+    await page.evaluate('window.letGo()');
+    await said(page, 'The close has begun.');
+    expect(new URL(page.url()).hash).toBe(`#/force-close/${channelIds.ready}`);
   });
 
   test('a close that waits for the peer says so, and offers a higher fee', async () => {
