@@ -9,7 +9,6 @@ import {
   learnFailure,
   learnPassed,
   learnPolicy,
-  learnRoute,
   learnSuccess,
   MAX_BOUNDS,
   MAX_POLICIES,
@@ -65,7 +64,7 @@ describe('bounds', () => {
   });
 });
 
-test('a route teaches of each of its edges but our own channel', () => {
+test('the edges of a route have names, but for our own channel', () => {
   const htlcs = ['a', 'c', 'b', 'z'].map((name, i) => ({
     nodeId: nodeOf(name),
     shortChannelId: BigInt(i),
@@ -73,16 +72,6 @@ test('a route teaches of each of its edges but our own channel', () => {
     cltvExpiry: 1,
   }));
   expect([0, 1, 2, 3, 4].map((i) => edgeUnder(htlcs, i))).toEqual([undefined, '1/0', '2/1', '3/0', undefined]);
-  const failed = learnRoute(noLiquidity, htlcs, 2, NOW);
-  expect(Object.keys(failed.bounds)).toEqual(['1/0', '2/1']);
-  expect([boundsOf(failed, '1/0'), boundsOf(failed, '2/1')]).toEqual([
-    [999, null],
-    [0, 997],
-  ]);
-  expect(boundsOf(learnRoute(noLiquidity, htlcs, 4, NOW), '3/0')).toEqual([997, null]);
-  const paid = learnRoute(noLiquidity, htlcs, undefined, NOW);
-  expect(['1/1', '2/0', '3/1'].map((name) => boundsOf(paid, name)[0])).toEqual([999, 998, 997]);
-  expect(learnRoute(noLiquidity, htlcs, 0, NOW)).toEqual(noLiquidity);
 });
 
 describe('what is kept', () => {

@@ -81,19 +81,6 @@ export function learnSuccess(liquidity: Liquidity, edge: EdgeName, amountMsat: b
   return withBounds(after, back, other.low + amount, other.high + amount, now);
 }
 
-/**
- * A whole route: `failedAt` is the place in `htlcs` of the HTLC that was not forwarded, undefined when the payment was settled. An edge of a
- * blinded path has no name; with `failedAt` past the end all of `htlcs` are known to have been forwarded.
- */
-export function learnRoute(liquidity: Liquidity, htlcs: readonly RouteHtlc[], failedAt: number | undefined, now: number): Liquidity {
-  return htlcs.reduce((after, { amountMsat }, i) => {
-    const edge = edgeUnder(htlcs, i);
-    if (edge === undefined || i > (failedAt ?? i)) return after;
-    const learn = failedAt === undefined ? learnSuccess : i === failedAt ? learnFailure : learnPassed;
-    return learn(after, edge, amountMsat, now);
-  }, liquidity);
-}
-
 /** The caller has checked the update's signature, or takes the word of the node that sent it about its own channel. */
 export const learnPolicy = (liquidity: Liquidity, shortChannelId: bigint, direction: number, policy: Policy): Liquidity => {
   const edge = edgeName(shortChannelId, direction);
