@@ -18,7 +18,7 @@ import {
   untilSent,
   withUs,
 } from './channels.ts';
-import { beforeOurFulfil } from './payments.ts';
+import { isOurFulfil } from './payments.ts';
 import type { Scenario } from './scenarios.ts';
 import type { InteropPeer, InteropWorld } from './world.ts';
 
@@ -153,7 +153,7 @@ async function closeAlone(
     what: `${peer.alias} to hold our payment`,
     timeoutMs: 30_000,
   });
-  wire.cutWhen(beforeOurFulfil());
+  wire.cutWhen(isOurFulfil);
   const theirPayment = peer.pay(given);
   await waitFor(async () => (await activeCount(world, peer)) === 0, { what: 'the cut', timeoutMs: 30_000 });
   wire.block(true);
