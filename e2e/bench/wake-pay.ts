@@ -11,7 +11,7 @@ import { connect, named, type Round, row, startSleeper } from './sleeper.ts';
 const ROUNDS = 20;
 const TARGET_MS = 200;
 const BURST = 30;
-const AMOUNT_MSAT = '25000000';
+const AMOUNT_MSAT = '2000000';
 
 export async function wakePay({ smoke, tell }: Options): ReturnType<Bench> {
   if (findBrowser('chromium') === undefined) return { name: 'wake-pay', skipped: 'there is no Chromium here' };
