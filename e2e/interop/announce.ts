@@ -1,12 +1,9 @@
 /** A public channel with the sleeping phone: what the rest of the network hears of it. */
+import { announceDepth } from '../../shared/ln/channel/limits.ts';
 import { waitFor } from '../lab/wait.ts';
-import { activeCount, CAPACITY_SAT, untilActive } from './channels.ts';
+import { activeCount, CAPACITY_SAT, PUSH_SAT, untilActive } from './channels.ts';
 import { farLnd } from './far.ts';
 import type { Scenario } from './scenarios.ts';
-
-/** BOLT 7: a channel is announced from six confirmations on. */
-const ANNOUNCED_BLOCKS = 6;
-const PUSH_SAT = 60_000n;
 
 export const announceScenarios: readonly Scenario[] = [
   {
@@ -24,7 +21,7 @@ export const announceScenarios: readonly Scenario[] = [
       // Every page is closed, and nothing but the height asks for the phone.
       await world.phone.sleep();
       const pushes = world.gcm.posts.length;
-      await world.btcd.mine(ANNOUNCED_BLOCKS);
+      await world.btcd.mine(announceDepth);
       // LND has our policy at once, and was not seen to pass it on in minutes; LDK cannot be asked, and passes on what it hears.
       const witness = peer.edge ? peer : far;
       const edge = await waitFor(

@@ -7,7 +7,7 @@ import type { InteropPeer, InteropWorld } from './world.ts';
 
 export const CAPACITY_SAT = 200_000n;
 /** What the peer gives us when it opens, so that both can pay. */
-const PUSH_SAT = 60_000n;
+export const PUSH_SAT = 60_000n;
 /** What either end must have for the scenarios' payments. */
 const PAYABLE_SAT = 30_000n;
 /** No page of the app: nothing of ours runs at this address, and a page there saves opening one for each call. */

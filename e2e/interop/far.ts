@@ -1,16 +1,15 @@
 /** Payments over other nodes: to us through a peer that we have a channel with, from us through nodes that only gossip tells of. */
 import { join } from 'node:path';
+import { announceDepth } from '../../shared/ln/channel/limits.ts';
 import { waitFor } from '../lab/wait.ts';
 import { peerBinaries } from '../peers/build.ts';
 import { createLndPeer, type LndPeer } from '../peers/lnd.ts';
 import { awake, ensureChannel, invoicesOfOurs, payFromPhone, quietSums } from './channels.ts';
 import type { Scenario } from './scenarios.ts';
-import type { InteropWorld } from './world.ts';
+import type { InteropPeer, InteropWorld } from './world.ts';
 
 const COINS_SAT = 20_000_000n;
 const LINE_SAT = 1_000_000n;
-/** BOLT 7: a channel is announced from six confirmations on. */
-const ANNOUNCED_BLOCKS = 6;
 const AMOUNT_SAT = 7_000n;
 const MAX_FEE_MSAT = 100_000n;
 
@@ -47,9 +46,8 @@ export const farScenarios: readonly Scenario[] = [
       const [text = ''] = await invoicesOfOurs(world, 1, AMOUNT_SAT);
       // The invoice hints at every peer of ours: the other one is not there, and the payer has to find that out.
       const others = world.peers.filter(({ peer }) => peer !== interop.peer);
-      for (const { wire } of others) wire.block(true);
-      await far.forgetLessons();
-      try {
+      return whileAway(world, others, async () => {
+        await far.forgetLessons();
         // What was announced a moment ago reaches the payer when its peers come to it.
         const proof = await waitFor(
           async () => {
@@ -61,12 +59,7 @@ export const farScenarios: readonly Scenario[] = [
         const gained = (await quietSums(world, interop.peer)).ours - before.ours;
         if (gained !== AMOUNT_SAT) throw new Error(`we gained ${gained} sat`);
         return `${AMOUNT_SAT} sat by the hint in our invoice, preimage ${proof.slice(0, 8)}…`;
-      } finally {
-        for (const { wire } of others) wire.block(false);
-        await awake(world, () => world.phone.call('refresh', null));
-        for (const { peer } of others)
-          await waitFor(() => peer.connectedTo(world.nodeId), { what: `${peer.alias} to be back`, timeoutMs: 60_000 });
-      }
+      });
     },
   },
   {
@@ -82,14 +75,14 @@ export const farScenarios: readonly Scenario[] = [
   {
     name: '(u) three hops: the phone — LND — another LND — the peer',
     only: 'LDK',
-    async run(world, { peer, wire }) {
+    async run(world, interop) {
+      const { peer } = interop;
       await farLnd(world);
-      for (const interop of world.peers) await ensureChannel(world, interop);
+      for (const one of world.peers) await ensureChannel(world, one);
       const { text, paymentHash } = await peer.invoice(AMOUNT_SAT * 1_000n);
       // There is a channel straight to it, which must not be used.
-      wire.block(true);
-      try {
-        return await awake(world, async () => {
+      return whileAway(world, [interop], () =>
+        awake(world, async () => {
           await waitFor(
             async () => {
               await world.phone.call('refresh', null);
@@ -102,15 +95,24 @@ export const farScenarios: readonly Scenario[] = [
           const state = await peer.invoiceState(paymentHash);
           if (state !== 'paid') throw new Error(`${peer.alias} calls it ${state}`);
           return seen;
-        });
-      } finally {
-        wire.block(false);
-        await awake(world, () => world.phone.call('refresh', null));
-        await waitFor(() => peer.connectedTo(world.nodeId), { what: `${peer.alias} to be back`, timeoutMs: 60_000 });
-      }
+        }),
+      );
     },
   },
 ];
+
+/** These peers cannot be reached meanwhile; afterwards they are back. */
+async function whileAway<T>(world: InteropWorld, away: readonly InteropPeer[], work: () => Promise<T>): Promise<T> {
+  for (const { wire } of away) wire.block(true);
+  try {
+    return await work();
+  } finally {
+    for (const { wire } of away) wire.block(false);
+    await awake(world, () => world.phone.call('refresh', null));
+    for (const { peer } of away)
+      await waitFor(() => peer.connectedTo(world.nodeId), { what: `${peer.alias} to be back`, timeoutMs: 60_000 });
+  }
+}
 
 let farOnce: Promise<LndPeer> | undefined;
 
@@ -131,7 +133,7 @@ export function farLnd(world: InteropWorld): Promise<LndPeer> {
       const pushSat = peer.alias === 'LND' ? LINE_SAT / 2n : 0n;
       const opened = await far.openChannel(peer.id, LINE_SAT, { public: true, pushSat });
       if (!opened.ok) throw new Error(opened.error);
-      await world.btcd.mine(ANNOUNCED_BLOCKS);
+      await world.btcd.mine(announceDepth);
       const active = async (): Promise<boolean> => (await far.channels()).some((one) => one.peer === peer.id && one.active);
       await waitFor(active, { what: `the channel of the far LND and ${peer.alias}`, timeoutMs: 60_000 });
     }

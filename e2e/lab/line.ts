@@ -1,12 +1,11 @@
 /** The peers of the embedded world in a line, by public channels with money on both sides: what one cannot pay directly goes through the next. */
+import { announceDepth } from '../../shared/ln/channel/limits.ts';
 import type { Peer } from '../peers/peer.ts';
 import type { Chain } from './chain.ts';
 import { waitFor } from './wait.ts';
 
 const CAPACITY_SAT = 10_000_000n;
 const PUSH_SAT = 5_000_000n;
-/** BOLT 7: a channel is announced from six confirmations on. */
-const ANNOUNCED_BLOCKS = 6;
 
 /** Connects each to the next, and opens what is not there yet. Takes a few blocks of the chain the first time. */
 export async function linePeers(chain: Chain, peers: readonly Peer[], settled: () => Promise<void>): Promise<void> {
@@ -18,7 +17,7 @@ export async function linePeers(chain: Chain, peers: readonly Peer[], settled: (
     if (!outcome.ok) throw new Error(`${left.alias} has no channel to ${right.alias}: ${outcome.error}`);
     opened = true;
   }
-  if (opened) await chain.mine(ANNOUNCED_BLOCKS);
+  if (opened) await chain.mine(announceDepth);
   await settled();
   for (const [left, right] of pairs(peers)) {
     const active = async (): Promise<boolean> => (await left.channels()).some(({ peer, active }) => active && peer === right.id);

@@ -326,24 +326,22 @@ export async function createLndPeer(options: {
       const { channels } = await call(v.object({ channels: v.array(Channel) }), 'GET', '/v1/channels');
       const { pending_open_channels: pending } = await call(Pending, 'GET', '/v1/channels/pending');
       return [
-        ...(
-          await Promise.all(
-            channels.map(async (channel) => ({ ...channel, usable: channel.active && (await isInItsGraph(channel.chan_id)) })),
-          )
-        ).map(
-          (channel): PeerChannel => ({
-            peer: channel.remote_pubkey,
-            channelId: channelIdOf(channel.channel_point),
-            fundingOutpoint: channel.channel_point,
-            capacitySat: BigInt(channel.capacity),
-            ready: true,
-            active: channel.usable,
-            public: !channel.private,
-            anchors: channel.commitment_type === 'ANCHORS',
-            ownSat: BigInt(channel.local_balance),
-            htlcs: channel.pending_htlcs.length,
-          }),
-        ),
+        ...(await Promise.all(
+          channels.map(
+            async (channel): Promise<PeerChannel> => ({
+              peer: channel.remote_pubkey,
+              channelId: channelIdOf(channel.channel_point),
+              fundingOutpoint: channel.channel_point,
+              capacitySat: BigInt(channel.capacity),
+              ready: true,
+              active: channel.active && (await isInItsGraph(channel.chan_id)),
+              public: !channel.private,
+              anchors: channel.commitment_type === 'ANCHORS',
+              ownSat: BigInt(channel.local_balance),
+              htlcs: channel.pending_htlcs.length,
+            }),
+          ),
+        )),
         ...pending.map(
           ({ channel }): PeerChannel => ({
             peer: channel.remote_node_pub,
